@@ -1,0 +1,1 @@
+"""gesso: multimodal models that see, listen, talk, plan and paint."""

@@ -1,0 +1,1 @@
+"""Settings of training recipes and how they are read."""

@@ -1,0 +1,137 @@
+"""Reading recipes: YAML, then key=value overrides, checked field by field."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, fields, is_dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+import yaml
+
+from gesso.config.schema import Recipe
+from gesso.core.errors import ConfigError, UnknownNameError
+
+__all__ = ["RECIPES", "build", "find_recipe", "load_recipe", "recipe_names"]
+
+T = TypeVar("T")
+RECIPES = Path(__file__).parent.parent / "recipes"
+
+
+def recipe_names() -> list[str]:
+    """Names of the recipes that come with gesso, such as "mini/clip"."""
+    return sorted(str(path.relative_to(RECIPES).with_suffix("")) for path in RECIPES.rglob("*.yaml"))
+
+
+def find_recipe(name: str) -> Path:
+    """The file of a recipe, given its name or a path to a YAML file.
+
+    Raises:
+        UnknownNameError: neither a recipe of gesso nor a file.
+    """
+    path = Path(name)
+    if path.suffix in (".yaml", ".yml") and path.is_file():
+        return path
+    if name not in recipe_names():
+        raise UnknownNameError("recipe", name, recipe_names())
+    return RECIPES / f"{name}.yaml"
+
+
+def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
+    """Read a recipe and apply overrides such as "run.steps=100".
+
+    Args:
+        name: name of a recipe of gesso, or a path to a YAML file.
+        overrides: "dotted.key=value", the value in YAML.
+
+    Raises:
+        ConfigError: invalid YAML, an unknown key, or a value of the wrong type or range.
+    """
+    path = find_recipe(name)
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} is no valid YAML: {error}") from error
+    if not isinstance(data, dict):
+        raise ConfigError(f"{path} holds {type(data).__name__}; a recipe is a mapping")
+    for override in overrides:
+        _apply(data, override)
+    return build(Recipe, data, where="")
+
+
+def build(cls: type[T], data: Mapping[str, Any], *, where: str) -> T:
+    """Build a settings dataclass from a mapping, refusing what does not fit.
+
+    Args:
+        cls: the dataclass.
+        data: field name -> value, nested mappings for nested dataclasses.
+        where: dotted path of `data` in the recipe, for messages.
+    """
+    hints = get_type_hints(cls)
+    known = [item.name for item in fields(cls)]  # type: ignore[arg-type]
+    for key in data:
+        if key not in known:
+            near = get_close_matches(str(key), known, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
+            raise ConfigError(f"unknown setting {_join(where, str(key))}; {hint}")
+    values = {key: _convert(hints[key], value, _join(where, key)) for key, value in data.items()}
+    for item in fields(cls):  # type: ignore[arg-type]
+        required = item.default is MISSING and item.default_factory is MISSING
+        if required and item.name not in values:
+            raise ConfigError(f"setting {_join(where, item.name)} is missing")
+    return cls(**values)
+
+
+def _apply(data: dict[str, Any], override: str) -> None:
+    key, separator, text = override.partition("=")
+    if not separator or not key:
+        raise ConfigError(f"override {override!r}; write key=value, such as run.steps=100")
+    *parents, last = key.split(".")
+    for parent in parents:
+        data = data.setdefault(parent, {})
+        if not isinstance(data, dict):
+            raise ConfigError(f"override {override!r}: {parent} is a value, not a group of settings")
+    try:
+        data[last] = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"override {override!r}: {text!r} is no valid YAML value") from error
+
+
+def _convert(hint: Any, value: Any, where: str) -> Any:
+    """Check one value against its type; whole numbers pass as floats, "1e-3" as the number it means."""
+    origin, arguments = get_origin(hint), get_args(hint)
+    if hint is Any:
+        return value
+    if is_dataclass(hint) and isinstance(hint, type):
+        if not isinstance(value, Mapping):
+            raise ConfigError(f"{where} is {value!r}; it must be a group of settings")
+        return build(hint, value, where=where)
+    if origin is Literal:
+        if value not in arguments:
+            raise ConfigError(f"{where} is {value!r}; allowed: {', '.join(map(str, arguments))}")
+        return value
+    if origin is UnionType:
+        if value is None and NoneType in arguments:
+            return None
+        return _convert(next(kind for kind in arguments if kind is not NoneType), value, where)
+    if origin is dict:
+        if not isinstance(value, Mapping):
+            raise ConfigError(f"{where} is {value!r}; it must be a mapping")
+        return {str(key): _convert(arguments[1], item, _join(where, str(key))) for key, item in value.items()}
+    return _convert_scalar(hint, value, where)
+
+
+def _convert_scalar(hint: type[Any], value: Any, where: str) -> Any:
+    # YAML 1.1 reads 1e-3 (no dot) as a string
+    if hint is float and isinstance(value, int | str) and not isinstance(value, bool):
+        try:
+            return float(value)
+        except ValueError as error:
+            raise ConfigError(f"{where} is {value!r}; it must be a number") from error
+    if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
+        raise ConfigError(f"{where} is {value!r}; it must be {hint.__name__}")
+    return value
+
+
+def _join(where: str, key: str) -> str:
+    return f"{where}.{key}" if where else key

@@ -1,0 +1,1 @@
+"""Values that every floor shares: messages, sampling, results, errors, registries (no torch)."""

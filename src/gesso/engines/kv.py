@@ -1,0 +1,82 @@
+"""Key/value caches of decoding: appended to in place, cut back, thinned out by rows."""
+
+from typing import Any, Final
+
+import torch
+from torch import Tensor
+from transformers import Cache, DynamicCache, PreTrainedConfig
+from transformers.cache_utils import DynamicLayer
+
+__all__ = ["GrowingLayer", "can_crop", "crop", "keep_rows", "new_cache"]
+
+ROOM: Final = 256
+"""Spare positions that a layer makes room for at a time."""
+
+
+class GrowingLayer(DynamicLayer):
+    """One layer's keys and values, [B, H, L, D] each, appended to in place.
+
+    transformers' own dynamic layer copies everything it holds at each token; this one writes the new positions
+    into spare room and copies only when the room is used up.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._stores: tuple[Tensor, Tensor] | None = None
+
+    def update(self, key_states: Tensor, value_states: Tensor, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
+        """Append positions, [B, H, N, D] each; returns all of them, as views."""
+        if not self.is_initialized:
+            self.lazy_initialization(key_states, value_states)
+        start = self.get_seq_length()
+        end = start + key_states.shape[2]
+        if self._stores is None or end > self._stores[0].shape[2]:
+            self._stores = (_enlarged(self.keys, key_states, end), _enlarged(self.values, value_states, end))
+        for store, states in zip(self._stores, (key_states, value_states), strict=True):
+            store[:, :, start:end] = states
+        self._show(end)
+        return self.keys, self.values
+
+    def batch_select_indices(self, indices: Tensor) -> None:
+        """Keep only the rows of the batch that `indices` [K] names."""
+        if self._stores is None:
+            return
+        length = self.get_seq_length()
+        self._stores = (self._stores[0][indices], self._stores[1][indices])
+        self._show(length)
+
+    def _show(self, length: int) -> None:
+        if self._stores is not None:
+            self.keys, self.values = (store[:, :, :length] for store in self._stores)
+
+
+def new_cache(config: PreTrainedConfig) -> Cache:
+    """An empty cache for a language model; models with sliding windows get transformers' own kind."""
+    cache = DynamicCache(config=config)
+    if all(type(layer) is DynamicLayer for layer in cache.layers):
+        return Cache(layer_class_to_replicate=GrowingLayer)
+    return cache
+
+
+def can_crop(cache: Cache) -> bool:
+    """Whether every position is still held; sliding windows drop the oldest ones."""
+    return not any(cache.is_sliding)
+
+
+def crop(cache: Cache, length: int) -> None:
+    """Forget every position from `length` on."""
+    cache.crop(length - cache.get_seq_length())
+
+
+def keep_rows(cache: Cache, rows: Tensor) -> None:
+    """Keep only the rows of the batch that `rows` [K] names."""
+    cache.batch_select_indices(rows)
+
+
+def _enlarged(held: Tensor | None, states: Tensor, length: int) -> Tensor:
+    """A store with room beyond `length` positions that begins with what is held."""
+    batch, heads, _, width = states.shape
+    store = torch.empty(batch, heads, length + ROOM, width, dtype=states.dtype, device=states.device)
+    if held is not None and held.numel():
+        store[:, :, : held.shape[2]] = held
+    return store

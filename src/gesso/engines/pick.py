@@ -1,0 +1,85 @@
+"""Choosing the next token of every row of a batch, each row under its own settings and its own seed."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from gesso.core.sampling import Sampling
+
+__all__ = ["TokenPicker"]
+
+
+class TokenPicker:
+    """Picks tokens for a batch; what a row gets does not depend on which rows stand beside it.
+
+    The order is that of transformers' `generate`: repetition penalty, temperature, top-k, top-p. Random numbers
+    come from one generator per row on the CPU, so a seed means the same on every device.
+
+    Args:
+        samplings: the settings of each row.
+        device: where logits will lie.
+    """
+
+    def __init__(self, samplings: Sequence[Sampling], device: torch.device) -> None:
+        self._greedy = all(sampling.greedy for sampling in samplings)
+        self._generators = [_generator(sampling.seed) for sampling in samplings]
+        # a greedy row is one that samples from its single likeliest token
+        self._temperature = _column([sampling.temperature or 1.0 for sampling in samplings], device)
+        self._top_k = _column([1 if sampling.greedy else sampling.top_k for sampling in samplings], device)
+        self._top_p = _column([sampling.top_p for sampling in samplings], device)
+        self._penalty = _column([sampling.repetition_penalty for sampling in samplings], device)
+        self._penalised = any(sampling.repetition_penalty != 1 for sampling in samplings)
+        self._seen: Tensor | None = None
+
+    def pick(self, logits: Tensor) -> Tensor:
+        """The next token of each row, [B], from logits [B, V]."""
+        if self._penalised:
+            logits = self._with_penalty(logits)
+        tokens = logits.argmax(-1) if self._greedy else self._draw(logits)  # [B]
+        if self._seen is not None:
+            self._seen.scatter_(1, tokens[:, None], True)
+        return tokens
+
+    def keep(self, rows: Tensor) -> None:
+        """Go on with the rows that `rows` [K] names only."""
+        self._generators = [self._generators[row] for row in rows.tolist()]
+        for name in ("_temperature", "_top_k", "_top_p", "_penalty"):
+            setattr(self, name, getattr(self, name)[rows])
+        if self._seen is not None:
+            self._seen = self._seen[rows]
+
+    def _with_penalty(self, logits: Tensor) -> Tensor:
+        """Logits of tokens that were already picked, made less likely (CTRL, arXiv 1909.05858, section 4.1)."""
+        if self._seen is None:
+            self._seen = torch.zeros_like(logits, dtype=torch.bool)
+        lowered = torch.where(logits < 0, logits * self._penalty, logits / self._penalty)
+        return torch.where(self._seen, lowered, logits)
+
+    def _draw(self, logits: Tensor) -> Tensor:
+        """A sample per row, [B], by inverting the cumulative distribution over the tokens that are kept."""
+        ordered, tokens = (logits / self._temperature).sort(-1, descending=True)  # [B, V] each
+        rank = torch.arange(logits.shape[-1], device=logits.device)
+        ordered = ordered.masked_fill((self._top_k > 0) & (rank >= self._top_k), -torch.inf)
+        share = ordered.softmax(-1)
+        before = share.cumsum(-1) - share
+        share = share.masked_fill(before >= self._top_p, 0)
+        total = share.cumsum(-1)  # [B, V]
+        draws = torch.cat([torch.rand(1, generator=generator) for generator in self._generators])
+        aim = draws.to(logits.device)[:, None] * total[:, -1:]  # [B, 1]
+        last = (share > 0).sum(-1, keepdim=True) - 1  # rounding must not reach a token that was ruled out
+        index = torch.searchsorted(total, aim, right=True).minimum(last)
+        return tokens.gather(1, index)[:, 0]
+
+
+def _generator(seed: int | None) -> torch.Generator:
+    generator = torch.Generator()
+    if seed is None:
+        generator.seed()
+    else:
+        generator.manual_seed(seed)
+    return generator
+
+
+def _column(values: Sequence[float], device: torch.device) -> Tensor:
+    return torch.tensor(values, device=device)[:, None]  # [B, 1]

@@ -1,0 +1,164 @@
+"""Pictures to the pixel tiles a CLIP tower takes, bit for bit as LLaVA's CLIP processor makes them."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from gesso.core.errors import CheckpointError
+from gesso.models.base import ImageTiles
+from gesso.models.llava.anyres import best_canvas, placement
+from gesso.models.llava.settings import LlavaSettings
+
+__all__ = ["PixelSettings", "TileMaker", "pad_to_square"]
+
+RGB = tuple[float, float, float]
+_READ: Final = ("preprocessor_config.json", "processor_config.json")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PixelSettings:
+    """How grey levels become numbers; the defaults are those of OpenAI's CLIP.
+
+    Attributes:
+        mean: of each channel, on the scale 0 to 1.
+        std: standard deviation of each channel, on the same scale.
+        rescale: factor from grey levels to that scale.
+        resample: PIL's number of the filter for resizing.
+        shortest_edge: pictures are resized to this shortest edge before they are cut; None is the tile's side.
+    """
+
+    mean: RGB = (0.48145466, 0.4578275, 0.40821073)
+    std: RGB = (0.26862954, 0.26130258, 0.27577711)
+    rescale: float = 1 / 255
+    resample: int = Image.Resampling.BICUBIC
+    shortest_edge: int | None = None
+
+    @classmethod
+    def from_folder(cls, folder: Path) -> Self:
+        """Read a checkpoint's image processor settings; CLIP's if the folder has none.
+
+        Raises:
+            CheckpointError: the file asks for steps that a LLaVA model does not have.
+        """
+        for name in _READ:
+            if (folder / name).is_file():
+                values = json.loads((folder / name).read_text("utf-8"))
+                return cls.from_values(values.get("image_processor", values))
+        return cls()
+
+    @classmethod
+    def from_values(cls, values: Mapping[str, Any]) -> Self:
+        """Read the values of a `preprocessor_config.json`; see `from_folder`."""
+        off = [name for name in ("do_resize", "do_center_crop", "do_rescale", "do_normalize")
+               if not values.get(name, True)]  # fmt: skip
+        if off:
+            raise CheckpointError(f"the image processor switches off {', '.join(off)}; "
+                                  "a LLaVA tower needs all of them, remove these lines")  # fmt: skip
+        size = values.get("size")
+        default = cls()
+        return cls(
+            mean=tuple(values.get("image_mean", default.mean)),
+            std=tuple(values.get("image_std", default.std)),
+            rescale=values.get("rescale_factor", default.rescale),
+            resample=values.get("resample", default.resample),
+            shortest_edge=size.get("shortest_edge") if isinstance(size, Mapping) else size,
+        )
+
+
+class TileMaker:
+    """Turns RGB pictures into the tiles of one LLaVA model.
+
+    Args:
+        settings: of the model; image_aspect_ratio chooses between cutting, padding and AnyRes tiles.
+        pixels: normalisation.
+
+    Raises:
+        CheckpointError: pictures would be resized to less than a tile.
+    """
+
+    def __init__(self, settings: LlavaSettings, pixels: PixelSettings | None = None) -> None:
+        self._settings = settings
+        self._pixels = pixels or PixelSettings()
+        self._edge = self._pixels.shortest_edge or settings.image_size
+        if self._edge < settings.image_size:
+            raise CheckpointError(f"the image processor resizes to {self._edge} px, less than a tile of "
+                                  f"{settings.image_size} px; set size to {settings.image_size}")  # fmt: skip
+        self._fill = tuple(int(255 * mean) for mean in self._pixels.mean)
+        self._numbers = _number_of_grey(self._pixels)
+
+    def __call__(self, image: Image.Image, *, overview_only: bool = False) -> ImageTiles:
+        """Tiles of one RGB picture, [T, 3, S, S]; `overview_only` leaves AnyRes tiles out."""
+        tiles = list(self._tiles(image, overview_only))
+        return ImageTiles(torch.stack([self._normalise(self._cut(tile)) for tile in tiles]), image.size)
+
+    def _tiles(self, image: Image.Image, overview_only: bool) -> Iterator[Image.Image]:
+        match self._settings.image_aspect_ratio:
+            case "square":
+                yield image
+            case "pad":
+                yield pad_to_square(image, self._fill)
+            case "anyres":
+                # the overview is squashed to the shape of a tile, its sides' ratio is not kept
+                yield image.resize((self._edge, self._edge), Image.Resampling.BICUBIC)
+                if not overview_only:
+                    yield from self._canvas_tiles(image)
+
+    def _canvas_tiles(self, image: Image.Image) -> Iterator[Image.Image]:
+        side = self._settings.image_size
+        canvas = lay_on_canvas(image, best_canvas(image.size, self._settings.image_grid_pinpoints))
+        for top in range(0, canvas.height, side):
+            for left in range(0, canvas.width, side):
+                yield canvas.crop((left, top, left + side, top + side))
+
+    def _cut(self, image: Image.Image) -> Image.Image:
+        """Resize the shortest edge, then cut the middle out."""
+        side, short = self._settings.image_size, min(image.size)
+        width, height = (
+            self._edge if length == short else int(self._edge * length / short) for length in image.size
+        )
+        if (width, height) != image.size:
+            image = image.resize((width, height), self._pixels.resample)
+        if (width, height) == (side, side):
+            return image
+        left, top = (width - side) // 2, (height - side) // 2
+        return image.crop((left, top, left + side, top + side))
+
+    def _normalise(self, image: Image.Image) -> Tensor:
+        grey = np.asarray(image)  # [S, S, 3]
+        # a number depends on its grey level and channel alone, so it is looked up: [S, S] x 3 -> [3, S, S]
+        planes = np.stack([self._numbers[channel][grey[..., channel]] for channel in range(3)])
+        return torch.from_numpy(planes)
+
+
+def pad_to_square(image: Image.Image, fill: tuple[int, ...]) -> Image.Image:
+    """The picture in the middle of a square of one colour (LLaVA's `expand2square`)."""
+    side = max(image.size)
+    if image.size == (side, side):
+        return image
+    square = Image.new("RGB", (side, side), fill)
+    square.paste(image, ((side - image.width) // 2, (side - image.height) // 2))
+    return square
+
+
+def lay_on_canvas(image: Image.Image, canvas: tuple[int, int]) -> Image.Image:
+    """The picture resized to fit the middle of a black canvas (LLaVA's `resize_and_pad_image`)."""
+    fitted, corner = placement(image.size, canvas)
+    page = Image.new("RGB", canvas, (0, 0, 0))
+    page.paste(image.resize(fitted, Image.Resampling.BICUBIC), corner)
+    return page
+
+
+def _number_of_grey(pixels: PixelSettings) -> NDArray[np.float32]:
+    """What each grey level becomes in each channel, [3, 256], in the arithmetic of transformers' CLIP."""
+    grey = np.arange(256, dtype=np.uint8)
+    scaled = (grey.astype(np.float64) * pixels.rescale).astype(np.float32)
+    mean, std = np.array(pixels.mean, np.float32), np.array(pixels.std, np.float32)
+    return (scaled - mean[:, None]) / std[:, None]  # [256] and [3, 1] -> [3, 256]

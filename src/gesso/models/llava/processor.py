@@ -1,0 +1,84 @@
+"""Messages to LLaVA model inputs: token ids, labels and pixel tiles."""
+
+from collections.abc import Sequence
+
+from transformers import PreTrainedTokenizerBase
+
+from gesso.core.errors import CheckpointError, UsageError
+from gesso.core.messages import Image, Message
+from gesso.media.fetch import DEFAULT_POLICY, FetchPolicy
+from gesso.media.images import load_image
+from gesso.models.base import Encoded, ImageTiles
+from gesso.models.llava.anyres import image_token_count
+from gesso.models.llava.preprocess import PixelSettings, TileMaker
+from gesso.models.llava.settings import LlavaSettings
+from gesso.models.rendering import render
+from gesso.models.templates import get_template
+from gesso.models.tokens import PromptTokenizer
+
+__all__ = ["LlavaProcessor"]
+
+
+class LlavaProcessor:
+    """The processor of a LLaVA model.
+
+    Args:
+        tokenizer: of the language model.
+        settings: of the model; they name the conversation template.
+        pixels: how pictures are normalised; CLIP's way by default.
+        policy: which picture sources may be read.
+
+    Raises:
+        CheckpointError: template and tokenizer do not fit.
+    """
+
+    def __init__(
+        self,
+        tokenizer: PreTrainedTokenizerBase,
+        settings: LlavaSettings,
+        *,
+        pixels: PixelSettings | None = None,
+        policy: FetchPolicy = DEFAULT_POLICY,
+    ) -> None:
+        self.tokenizer = tokenizer
+        self.settings = settings
+        self.template = get_template(settings.template)
+        if self.template.around_answer[1] is None and tokenizer.eos_token is None:
+            raise CheckpointError(f"template {settings.template} ends answers with the tokenizer's end token, "
+                                  "but this tokenizer has none; set its eos_token")  # fmt: skip
+        self._end_token = str(tokenizer.eos_token)
+        self._tokens = PromptTokenizer(tokenizer)
+        self._tile = TileMaker(settings, pixels)
+        self._policy = policy
+
+    def encode(self, messages: Sequence[Message], *, add_generation_prompt: bool = True) -> Encoded:
+        """Encode a conversation; with a generation prompt it ends where the assistant is to speak.
+
+        Answers and their end tokens are marked as supervised.
+
+        Raises:
+            UsageError: the roles are out of order, or the conversation is too long for the model.
+            UnsupportedError: a part that LLaVA does not take.
+            MediaError: a picture cannot be read.
+        """
+        pieces = render(
+            self.template,
+            messages,
+            add_generation_prompt=add_generation_prompt,
+            end_token=self._end_token,
+            mark_pictures=self.settings.use_im_start_end,
+        )
+        ids, supervised = self._tokens.pieces(pieces)
+        images = tuple(self._tiles(image) for message in messages for image in message.images)
+        self._check_length(len(ids), images)
+        return Encoded(ids, supervised, images)
+
+    def _tiles(self, image: Image) -> ImageTiles:
+        return self._tile(load_image(image.source, self._policy), overview_only=image.detail == "low")
+
+    def _check_length(self, ids: int, images: Sequence[ImageTiles]) -> None:
+        pictures = sum(image_token_count(i.size, i.pixels.shape[0], self.settings) for i in images)
+        length = ids - len(images) + pictures
+        if length > self.settings.max_length:
+            raise UsageError(f"the conversation is {length} positions long, {pictures} of them for pictures; this "
+                             f"model takes {self.settings.max_length}: shorten it or use fewer pictures")  # fmt: skip

@@ -1,0 +1,1 @@
+"""Torch blocks that model families share; no family is named here."""

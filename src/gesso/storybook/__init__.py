@@ -1,0 +1,1 @@
+"""The storybook: a small procedural world of pictures, texts and canvas programs."""

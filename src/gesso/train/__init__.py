@@ -1,0 +1,1 @@
+"""Training: one loop, recipes in YAML, objectives that plug into it."""

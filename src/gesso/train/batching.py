@@ -1,0 +1,177 @@
+"""From encoded conversations to the tensors of one step: packing, padding, order.
+
+Letters: B rows, L positions of the longest row, N positions of one picture.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from gesso.core.errors import TrainingError
+from gesso.models.base import IGNORE_INDEX, IMAGE_INDEX, Encoded
+
+__all__ = ["PackedBatch", "PackedRow", "collate", "concatenate", "example_order", "pack"]
+
+IntArray = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class PackedRow:
+    """Several answers to one prompt prefix, side by side in one row.
+
+    Attributes:
+        ids: [l] token ids, `IMAGE_INDEX` at every position of a picture's features.
+        labels: [l] what the position should predict is `labels` one further on; `IGNORE_INDEX` elsewhere.
+        positions: [l] position of each token within its own conversation.
+        branches: [l] 0 for the shared prefix, then 1, 2, ... for each conversation.
+    """
+
+    ids: IntArray
+    labels: IntArray
+    positions: IntArray
+    branches: IntArray
+
+
+@dataclass(frozen=True, slots=True)
+class PackedBatch:
+    """Rows padded to one length.
+
+    Attributes:
+        ids: [B, L]; `IMAGE_INDEX` at picture positions.
+        labels: [B, L], already shifted: the token that follows, or `IGNORE_INDEX`.
+        positions: [B, L]
+        attention: [B, 1, L, L] true where a query (row) may look at a key (column).
+    """
+
+    ids: Tensor
+    labels: Tensor
+    positions: Tensor
+    attention: Tensor
+
+
+def pack(conversations: Sequence[Encoded], features_per_image: Sequence[int]) -> PackedRow:
+    """Pack conversations that begin alike into one row; each sees the prefix and itself only.
+
+    The shared prefix (system text and picture) is computed once instead of once per conversation, and
+    every conversation trains as if it stood alone.
+
+    Args:
+        conversations: encoded conversations over the same pictures.
+        features_per_image: positions each picture takes, in order.
+    """
+    shared = _shared_length([conversation.ids for conversation in conversations])
+    if any(any(conversation.supervised[:shared]) for conversation in conversations):
+        raise TrainingError("packed conversations share an answer; give each its own question")
+    first = conversations[0]
+    parts = [_stretch(first.ids[:shared], first.supervised[:shared], features_per_image, 0, 0)]
+    prefix = len(parts[0].ids)
+    for number, conversation in enumerate(conversations, start=1):
+        ids, supervised = conversation.ids[shared:], conversation.supervised[shared:]
+        parts.append(_stretch(ids, supervised, [], prefix, number))
+    return PackedRow(
+        *(
+            np.concatenate([getattr(part, name) for part in parts])
+            for name in ("ids", "labels", "positions", "branches")
+        )
+    )
+
+
+def concatenate(rows: Sequence[PackedRow]) -> PackedRow:
+    """Rows without a shared prefix one after the other, each still seeing itself only."""
+    if any((row.branches == 0).any() for row in rows):
+        raise TrainingError("rows with a shared prefix cannot be joined; all of them would see it")
+    branches = [np.full_like(row.branches, number) for number, row in enumerate(rows, start=1)]
+    ids, labels, positions = (
+        np.concatenate([getattr(row, name) for row in rows]) for name in ("ids", "labels", "positions")
+    )
+    return PackedRow(ids, labels, positions, np.concatenate(branches))
+
+
+def collate(rows: Sequence[PackedRow], pad_id: int) -> PackedBatch:
+    """Pad rows on the right and build their attention mask.
+
+    A padded position sees itself only, so that its softmax is defined; nothing sees it.
+    """
+    length = max(len(row.ids) for row in rows)
+    ids = _padded([row.ids for row in rows], length, pad_id)
+    labels = _padded([_next_token_labels(row) for row in rows], length, IGNORE_INDEX)
+    positions = _padded([row.positions for row in rows], length, 0)
+    branches = _padded([row.branches for row in rows], length, -1)
+    query, key = branches[:, :, None], branches[:, None, :]  # [B, L, 1], [B, 1, L]
+    causal = torch.ones(length, length, dtype=torch.bool).tril()
+    visible = ((key == query) | (key == 0)) & (query >= 0) & causal  # [B, L, L]
+    visible |= torch.eye(length, dtype=torch.bool)
+    return PackedBatch(ids, labels, positions, visible[:, None])  # [B, L, L] -> [B, 1, L, L]
+
+
+def example_order(step: int, batch: int, count: int, seed: int) -> IntArray:
+    """Examples of micro-batch number `step`: each epoch goes through all of them in a new order.
+
+    A function of its arguments alone, so a resumed run sees exactly what the unbroken one would have.
+    """
+    start = step * batch
+    numbers = np.arange(start, start + batch)
+    order = np.empty(batch, np.int64)
+    for epoch in np.unique(numbers // count):
+        chosen = numbers // count == epoch
+        order[chosen] = _permutation(count, seed, int(epoch))[numbers[chosen] % count]
+    return order
+
+
+@lru_cache(maxsize=2)
+def _permutation(count: int, seed: int, epoch: int) -> IntArray:
+    return np.random.default_rng([seed, epoch]).permutation(count)
+
+
+def _shared_length(rows: Sequence[Sequence[int]]) -> int:
+    """Length of the common prefix, at most up to the last picture when there are several rows."""
+    if len(rows) == 1:
+        return 0 if IMAGE_INDEX not in rows[0] else _after_last_image(rows[0])
+    shortest = min(map(len, rows))
+    same = next((i for i in range(shortest) if len({row[i] for row in rows}) > 1), shortest)
+    if any(IMAGE_INDEX in row[same:] for row in rows):
+        raise TrainingError("packed conversations differ before their last picture; pack only equal prefixes")
+    return min(same, _after_last_image(rows[0]))
+
+
+def _after_last_image(ids: Sequence[int]) -> int:
+    return max((i + 1 for i, token in enumerate(ids) if token == IMAGE_INDEX), default=0)
+
+
+def _stretch(
+    ids: Sequence[int], supervised: Sequence[bool], features: Sequence[int], start: int, branch: int
+) -> PackedRow:
+    """Repeat each picture's id over the positions its features take, and number the positions."""
+    token_ids = np.asarray(ids, np.int64)
+    repeats = np.ones(len(ids), np.int64)
+    repeats[token_ids == IMAGE_INDEX] = features
+    labels = np.where(np.asarray(supervised, bool), token_ids, IGNORE_INDEX)
+    length = int(repeats.sum())
+    return PackedRow(
+        np.repeat(token_ids, repeats),
+        np.repeat(labels, repeats),
+        np.arange(start, start + length),
+        np.full(length, branch, np.int64),
+    )
+
+
+def _next_token_labels(row: PackedRow) -> IntArray:
+    """Labels moved one position back within each branch.
+
+    The first token of a branch is never supervised (it belongs to the question), so no label crosses over.
+    """
+    shifted = np.full_like(row.labels, IGNORE_INDEX)
+    shifted[:-1] = np.where(row.branches[1:] == row.branches[:-1], row.labels[1:], IGNORE_INDEX)
+    return shifted
+
+
+def _padded(rows: Sequence[IntArray], length: int, value: int) -> Tensor:
+    out = np.full((len(rows), length), value, np.int64)
+    for number, row in enumerate(rows):
+        out[number, : len(row)] = row
+    return torch.from_numpy(out)

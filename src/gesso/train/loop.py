@@ -1,0 +1,154 @@
+"""The only training loop."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import set_seed
+from torch import Tensor
+from torch.optim import AdamW
+from torch.utils.data import DataLoader, Dataset
+
+from gesso.config.schema import Recipe
+from gesso.core.errors import TrainingError
+from gesso.train.batching import example_order
+from gesso.train.checkpoint import latest_checkpoint, restore_checkpoint, save_checkpoint
+from gesso.train.log import RunLog
+from gesso.train.objectives.base import Objective
+from gesso.train.optim import build_optimizer, build_schedule
+
+__all__ = ["train"]
+
+
+def train(recipe: Recipe, build: Callable[[], Objective]) -> Path:
+    """Run a recipe to its end, going on from its last checkpoint if there is one.
+
+    Args:
+        recipe: the settings.
+        build: makes the objective, called once the seed is set.
+
+    Returns:
+        The folder of the finished model.
+
+    Raises:
+        TrainingError: the loss is no longer finite; the last checkpoint is left as it was.
+    """
+    run, out = recipe.run, Path(recipe.run.out)
+    accelerator = _accelerator(recipe)
+    set_seed(run.seed)
+    objective = build()
+    if run.threads:
+        torch.set_num_threads(run.threads)
+    optimizer = build_optimizer(objective.parts, recipe.optim, recipe.tune)
+    schedule = build_schedule(optimizer, recipe.optim, run.steps)
+    newest = latest_checkpoint(out)
+    start = restore_checkpoint(newest, objective.module, optimizer, schedule) if newest else 0
+    step = _Step(accelerator, objective, optimizer, recipe)
+    batches = _batches(objective, recipe, accelerator, start)
+    with RunLog(out, run.steps, start) as log:
+        clock = _Clock()
+        for number in range(start + 1, run.steps + 1):
+            figures = step(batches)
+            schedule.step()
+            clock.count(figures.get("tokens", 0.0))
+            log.advance(number)
+            if number % run.log_every == 0 or number == run.steps:
+                rate = max(group["lr"] for group in optimizer.param_groups)
+                log.write({"step": number, "lr": rate, **figures, **clock.read()})
+            if number % run.save_every == 0 or number == run.steps:
+                save_checkpoint(out, number, objective.module, optimizer, schedule)
+    objective.save(out / "final")
+    return out / "final"
+
+
+class _Step:
+    """One optimiser step: forward and backward over the micro-batches, clip, move."""
+
+    def __init__(
+        self, accelerator: Accelerator, objective: Objective, optimizer: AdamW, recipe: Recipe
+    ) -> None:
+        self._accelerator, self._objective, self._optimizer = accelerator, objective, optimizer
+        self._clip, self._accumulate = recipe.optim.clip, recipe.run.accumulate
+        self._trained = [p for group in optimizer.param_groups for p in group["params"]]
+        objective.module.to(accelerator.device).train()
+
+    def __call__(self, batches: Iterator[Any]) -> dict[str, float]:
+        """Take one step and return its mean figures."""
+        totals: dict[str, float] = {}
+        for _ in range(self._accumulate):
+            batch = _to_device(next(batches), self._accelerator.device)
+            with self._accelerator.autocast():
+                loss, figures = self._objective.loss(batch)
+            self._accelerator.backward(loss / self._accumulate)
+            for name, value in {"loss": float(loss.detach()), **figures}.items():
+                totals[name] = totals.get(name, 0.0) + value / self._accumulate
+        if not torch.isfinite(torch.tensor(totals["loss"])):
+            raise TrainingError("the loss is no longer finite; lower optim.lr or set optim.clip, and resume")
+        if self._clip:
+            totals["norm"] = float(torch.nn.utils.clip_grad_norm_(self._trained, self._clip))
+        self._optimizer.step()
+        self._optimizer.zero_grad(set_to_none=True)
+        return totals
+
+
+class _Clock:
+    """Tokens per second since the last reading, and seconds in all."""
+
+    def __init__(self) -> None:
+        self._begin = self._last = time.perf_counter()
+        self._tokens = 0.0
+
+    def count(self, tokens: float) -> None:
+        self._tokens += tokens
+
+    def read(self) -> dict[str, float]:
+        now = time.perf_counter()
+        speed = self._tokens / max(now - self._last, 1e-9)
+        self._last, self._tokens = now, 0.0
+        return {"tokens_per_s": speed, "seconds": now - self._begin}
+
+
+class _Batches(Dataset[Any]):
+    """Micro-batch number -> batch, so that worker processes can make them."""
+
+    def __init__(self, objective: Objective, recipe: Recipe) -> None:
+        self._objective, self._batch, self._seed = objective, recipe.run.batch, recipe.run.seed
+
+    def __getitem__(self, number: int) -> Any:
+        order = example_order(number, self._batch, self._objective.examples, self._seed)
+        return self._objective.batch(order.tolist(), number)
+
+
+def _batches(objective: Objective, recipe: Recipe, accelerator: Accelerator, start: int) -> Iterator[Any]:
+    """Micro-batches from step `start` on; each process takes every n-th."""
+    total = recipe.run.steps * recipe.run.accumulate * accelerator.num_processes
+    first = start * recipe.run.accumulate * accelerator.num_processes + accelerator.process_index
+    numbers = range(first, total, accelerator.num_processes)
+    return iter(
+        DataLoader(
+            _Batches(objective, recipe),
+            batch_size=None,
+            sampler=numbers,
+            num_workers=recipe.run.workers,
+        )
+    )
+
+
+def _accelerator(recipe: Recipe) -> Accelerator:
+    precision = "bf16" if recipe.run.precision == "bf16" else "no"
+    return Accelerator(mixed_precision=precision, cpu=not torch.cuda.is_available())
+
+
+def _to_device(value: Any, device: torch.device) -> Any:
+    """Move every tensor of a batch, whatever tuples, lists and dataclasses it is made of."""
+    match value:
+        case Tensor():
+            return value.to(device, non_blocking=True)
+        case list() | tuple():
+            return type(value)(_to_device(item, device) for item in value)
+        case _:
+            names = type(value).__dataclass_fields__
+            return type(value)(*(_to_device(getattr(value, name), device) for name in names))

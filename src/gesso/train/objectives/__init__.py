@@ -1,0 +1,1 @@
+"""What a run learns: each objective makes its batches and its loss, and saves its model."""

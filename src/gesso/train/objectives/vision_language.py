@@ -1,0 +1,83 @@
+"""LLaVA's instruction tuning: answers about pictures (arXiv 2304.08485, section 4.2)."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from gesso.config.schema import DataSettings
+from gesso.models.base import IMAGE_INDEX, Encoded
+from gesso.models.llava.model import LlavaChat
+from gesso.models.llava.processor import LlavaProcessor
+from gesso.train.batching import PackedBatch, collate, pack
+from gesso.train.conversations import ConversationSource
+from gesso.train.objectives.language import answer_loss
+
+__all__ = ["VisionLanguageBatch", "VisionLanguageObjective", "show_supervision"]
+
+VisionLanguageBatch = tuple[PackedBatch, list[Tensor]]
+"""Packed rows, and the tiles [T, 3, S, S] of their pictures in order."""
+
+
+class VisionLanguageObjective:
+    """Answers given a picture and a question.
+
+    All conversations about one picture are packed behind it (see `train.batching.pack`), so the tower and
+    the shared prefix are computed once, and each conversation trains as if it were alone.
+    """
+
+    def __init__(self, chat: LlavaChat, source: ConversationSource, data: DataSettings) -> None:
+        self.chat, self.source, self.data = chat, source, data
+
+    @property
+    def module(self) -> nn.Module:
+        """The whole LLaVA."""
+        return self.chat.module
+
+    @property
+    def parts(self) -> Mapping[str, nn.Module]:
+        """Tower, projector and language model have rates of their own."""
+        return self.chat.parts
+
+    @property
+    def examples(self) -> int:
+        """Different pictures."""
+        return len(self.source)
+
+    def batch(self, examples: list[int], number: int) -> VisionLanguageBatch:
+        """One packed row per picture."""
+        groups = [self.source.encode(self.chat.processor, index, number) for index in examples]
+        rows = [pack(group, [self.chat.feature_count(image) for image in group[0].images]) for group in groups]
+        tiles = [image.pixels for group in groups for image in group[0].images]
+        return collate(rows, self.chat.processor.tokenizer.pad_token_id), tiles
+
+    def loss(self, batch: VisionLanguageBatch) -> tuple[Tensor, dict[str, float]]:
+        """Mean cross-entropy of the answers' tokens."""
+        packed, tiles = batch
+        language = self.chat.language_model
+        pictured = packed.ids == IMAGE_INDEX
+        embeddings = language.get_input_embeddings()(packed.ids.masked_fill(pictured, 0))  # [B, L, D]
+        if tiles:
+            features = torch.cat(self.chat.image_features(tiles))  # [sum of N, D], rows in batch order
+            embeddings = embeddings.to(features.dtype).masked_scatter(pictured[..., None], features)
+        return answer_loss(language, embeddings, packed)
+
+    def show(self, example: int) -> str:
+        """The conversations of one picture, with what is learned in colour."""
+        group = self.source.encode(self.chat.processor, example, 0)
+        return "\n".join(show_supervision(self.chat.processor, encoded) for encoded in group)
+
+    def save(self, folder: Path) -> None:
+        """A LLaVA folder."""
+        self.chat.save_pretrained(folder)
+
+
+def show_supervision(processor: LlavaProcessor, encoded: Encoded) -> str:
+    """A conversation as rich markup: green is learned, dim is only read."""
+    pieces: list[str] = []
+    for token, learned in zip(encoded.ids, encoded.supervised, strict=True):
+        text = "<image>" if token == IMAGE_INDEX else processor.tokenizer.decode([token])
+        safe = text.replace("[", r"\[").replace("\n", "\\n\n")
+        pieces.append(f"[green]{safe}[/green]" if learned else f"[dim]{safe}[/dim]")
+    return "".join(pieces)

@@ -1,0 +1,67 @@
+"""Parameter groups with rates of their own, and the learning-rate schedule."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim import AdamW
+from torch.optim.lr_scheduler import LambdaLR
+
+from gesso.config.schema import OptimSettings
+from gesso.core.errors import ConfigError
+
+__all__ = ["build_optimizer", "build_schedule"]
+
+
+def build_optimizer(
+    parts: Mapping[str, nn.Module], settings: OptimSettings, tune: Mapping[str, float]
+) -> AdamW:
+    """AdamW over the trainable parts; a part whose rate is 0 is frozen.
+
+    Matrices decay, vectors (norms, biases) do not. A parameter that two parts share (tied embeddings)
+    counts to the first.
+
+    Args:
+        parts: name -> module, such as "vision", "projector", "language".
+        settings: rates shared by all parts.
+        tune: name -> peak rate of that part; parts that are not named take `settings.lr`.
+
+    Raises:
+        ConfigError: `tune` names a part the model does not have, or leaves nothing to train.
+    """
+    unknown = sorted(set(tune) - set(parts))
+    if unknown:
+        raise ConfigError(f"tune names {', '.join(unknown)}; this model has {', '.join(parts)}")
+    groups: list[dict[str, Any]] = []
+    seen: set[int] = set()
+    for name, module in parts.items():
+        rate = tune.get(name, settings.lr)
+        fresh = [p for p in module.parameters() if id(p) not in seen]
+        seen.update(map(id, fresh))
+        for parameter in fresh:
+            parameter.requires_grad_(rate > 0 and parameter.requires_grad)
+        trained = [p for p in fresh if p.requires_grad]
+        for decay, chosen in (
+            (settings.weight_decay, [p for p in trained if p.ndim >= 2]),
+            (0.0, [p for p in trained if p.ndim < 2]),
+        ):
+            if chosen:
+                groups.append({"params": chosen, "lr": rate, "weight_decay": decay, "name": name})
+    if not groups:
+        raise ConfigError("every part is frozen (tune sets all rates to 0); nothing would be trained")
+    return AdamW(groups, betas=(0.9, settings.beta2), fused=torch.cuda.is_available() or None)
+
+
+def build_schedule(optimizer: AdamW, settings: OptimSettings, steps: int) -> LambdaLR:
+    """Linear warm-up to the peak, then a half cosine down to `final` times the peak."""
+    warmup = max(1, round(settings.warmup * steps))
+
+    def factor(step: int) -> float:
+        if step < warmup:
+            return (step + 1) / warmup
+        progress = (step - warmup) / max(1, steps - warmup)
+        return settings.final + (1 - settings.final) * 0.5 * (1 + math.cos(math.pi * progress))
+
+    return LambdaLR(optimizer, factor)

@@ -1,0 +1,94 @@
+"""Storybook pictures for training, drawn once and kept on disk."""
+
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gesso.core.errors import TrainingError
+from gesso.storybook.draw import draw_with_map
+from gesso.storybook.scene import Scene
+from gesso.storybook.splits import scene_at
+
+__all__ = ["BACKGROUND", "PictureStore", "thing_grid"]
+
+BACKGROUND: Final = 0
+COVERAGE: Final = 0.25  # share of a patch that things must cover for it to count as theirs
+
+
+class PictureStore:
+    """The first `count` training scenes of a stream, with their pictures.
+
+    A picture is drawn when it is first asked for, by whichever process asks; afterwards it is read back.
+
+    Args:
+        folder: where the arrays lie.
+        seed: start of the stream of scenes.
+        count: number of scenes.
+        size: side of a picture in pixels.
+        patch: side of a patch of the thing grid in pixels.
+    """
+
+    def __init__(self, folder: Path, *, seed: int, count: int, size: int, patch: int) -> None:
+        if size % patch:
+            raise TrainingError(f"pictures of {size} px do not divide into patches of {patch} px")
+        self.seed, self.count, self.size, self.patch = seed, count, size, patch
+        grid = size // patch
+        folder = folder / f"train-{seed}-{count}-{size}-{patch}"
+        folder.mkdir(parents=True, exist_ok=True)
+        self._pixels = _array(folder / "pixels.npy", (count, size, size, 3))
+        self._grids = _array(folder / "grids.npy", (count, grid, grid))
+        self._drawn = _array(folder / "drawn.npy", (count,))
+
+    def scene(self, index: int) -> Scene:
+        """Scene number `index`."""
+        return scene_at("train", self.seed, index)
+
+    def pixels(self, index: int) -> NDArray[np.uint8]:
+        """Picture number `index`, [size, size, 3]."""
+        self._draw(index)
+        return self._pixels[index]
+
+    def grid(self, index: int) -> NDArray[np.uint8]:
+        """Thing grid of picture `index`, [size/patch, size/patch]; see `thing_grid`."""
+        self._draw(index)
+        return self._grids[index]
+
+    def _draw(self, index: int) -> None:
+        if self._drawn[index]:
+            return
+        picture, thing_map = draw_with_map(self.scene(index), self.size)
+        self._pixels[index] = np.asarray(picture)
+        self._grids[index] = thing_grid(thing_map, self.patch)
+        self._drawn[index] = 1  # last, so that an interrupted drawing is done again
+
+
+def thing_grid(thing_map: NDArray[np.uint8], patch: int) -> NDArray[np.uint8]:
+    """Which thing each patch shows: 0 for background, else the index of the thing plus one.
+
+    A patch belongs to the thing that covers most of it, if things cover at least a quarter.
+
+    Args:
+        thing_map: [S, S], as `storybook.draw.thing_map` gives it.
+        patch: side of a patch in pixels.
+
+    Returns:
+        [S/patch, S/patch]
+    """
+    side = thing_map.shape[0] // patch
+    # [S, S] -> [gy, py, gx, px] -> [gy, gx, py * px]
+    patches = thing_map.reshape(side, patch, side, patch).swapaxes(1, 2).reshape(side, side, -1)
+    counts = np.stack([(patches == number).sum(-1) for number in range(1, int(thing_map.max()) + 2)], -1)
+    covered = counts.sum(-1) >= COVERAGE * patch * patch
+    return np.where(covered, counts.argmax(-1) + 1, BACKGROUND).astype(np.uint8)
+
+
+def _array(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    if not path.exists():
+        # a sparse file: pages take room on disk only once a picture is written to them
+        temporary = path.with_suffix(".new.npy")
+        np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=shape)
+        temporary.replace(path)
+    return np.lib.format.open_memmap(path, mode="r+")
+

@@ -1,0 +1,54 @@
+"""From a recipe to the objective it names."""
+
+from pathlib import Path
+
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
+
+from gesso.config.schema import Recipe
+from gesso.core.errors import ConfigError
+from gesso.train.conversations import ConversationSource, LlavaJson, StorybookConversations
+from gesso.train.llava import build_chat
+from gesso.train.objectives.base import Objective
+from gesso.train.objectives.contrastive import ContrastiveObjective
+from gesso.train.objectives.language import LanguageObjective
+from gesso.train.objectives.vision_language import VisionLanguageObjective
+from gesso.train.pictures import PictureStore
+from gesso.train.texts import train_tokenizer
+
+__all__ = ["build_objective"]
+
+
+def build_objective(recipe: Recipe) -> Objective:
+    """Make the model and data of a recipe.
+
+    Raises:
+        ConfigError: a setting this objective needs is missing.
+    """
+    match recipe.objective:
+        case "contrastive":
+            return ContrastiveObjective(recipe, _tokenizer(recipe))
+        case "language":
+            return LanguageObjective(recipe, _tokenizer(recipe))
+        case "vision-language":
+            chat = build_chat(recipe)
+            patch = chat.processor.settings.patch_size
+            return VisionLanguageObjective(chat, _source(recipe, patch), recipe.data)
+
+
+def _tokenizer(recipe: Recipe) -> PreTrainedTokenizerBase:
+    """The named tokenizer, or one trained on the storybook's texts."""
+    if recipe.model.tokenizer is None:
+        return train_tokenizer(recipe.model.vocabulary, seed=recipe.data.seed)
+    folder = Path(recipe.model.tokenizer)
+    if not folder.is_dir():
+        raise ConfigError(f"model.tokenizer {folder} is no folder; train mini/lm first, or leave it out")
+    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder)
+    return tokenizer
+
+
+def _source(recipe: Recipe, patch: int) -> ConversationSource:
+    data = recipe.data
+    if data.source == "llava-json":
+        return LlavaJson(Path(str(data.path)), Path(str(data.images)))
+    store = PictureStore(Path(data.cache), seed=data.seed, count=data.count, size=data.size, patch=patch)
+    return StorybookConversations(store, data)

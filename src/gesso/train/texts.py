@@ -1,0 +1,105 @@
+"""The minis' tokenizer and the texts their language model learns first."""
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from random import Random
+from typing import Final
+
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
+
+from gesso.core.messages import Message, assistant, user
+from gesso.storybook.ask import conversation, questions
+from gesso.storybook.compose import canvas_program, edit
+from gesso.storybook.scene import SIGN_CHARACTERS, Scene
+from gesso.storybook.splits import scenes
+from gesso.storybook.tell import caption, describe
+
+__all__ = ["as_clip_inputs", "text_conversations", "train_tokenizer"]
+
+SPECIAL: Final = ("<unk>", "<s>", "</s>", "<pad>", "<image>")
+# digits and capitals of signs stay apart; words keep the blank before them; Chinese merges freely
+SPLIT: Final = r"USER|ASSISTANT|\d|[A-Z](?![a-z])| ?[A-Za-z]+|[一-鿿]+|\s+(?!\S)|\s|[^\sA-Za-z\d一-鿿]+"
+
+
+def train_tokenizer(vocabulary: int, *, seed: int, count: int = 4000) -> PreTrainedTokenizerFast:
+    """Train a byte-level BPE tokenizer on the texts of `count` training scenes, in both languages."""
+    tokenizer = Tokenizer(models.BPE(unk_token=SPECIAL[0]))
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(SPLIT), behavior="isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary,
+        special_tokens=list(SPECIAL),
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(_corpus(seed, count), trainer)
+    bos = tokenizer.token_to_id("<s>")
+    tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", bos)])
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        unk_token="<unk>",
+        bos_token="<s>",
+        eos_token="</s>",
+        pad_token="<pad>",
+        extra_special_tokens={"image_token": "<image>"},
+        clean_up_tokenization_spaces=False,
+    )
+
+
+def text_conversations(scene: Scene, rng: Random, language: str) -> list[list[Message]]:
+    """One scene's conversations without pictures: reading, planning and editing.
+
+    What the language model learns here, to find a fact in its context and to write programs, it needs
+    again when the context holds a picture.
+    """
+    story = describe(scene, language)
+    asked = questions(scene, rng, 3, language)
+    match rng.randrange(4):
+        case 0:
+            turns = [m for q in asked for m in (user(q.question), assistant(q.answer))]
+            return [[user(f"{story}\n{turns[0].text}"), *turns[1:]]]
+        case 1:
+            return [[user(caption(scene, language)), assistant(canvas_program(scene, language))]]
+        case 2:
+            change = edit(scene, rng, language)
+            return [
+                [
+                    user(f"{story}\n{change.instruction}"),
+                    assistant(describe(change.scene, language)),
+                ]
+            ]
+        case _:
+            return [[user(f"{story}\n{q.question}"), assistant(q.answer)] for q in asked]
+
+
+def as_clip_inputs(
+    tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], longest: int
+) -> tuple[Tensor, Tensor]:
+    """Texts as a CLIP text tower takes them: `<s> text </s>`, padded; ids and mask, both [B, L].
+
+    Texts that do not fit are cut, with the end token kept, as CLIP does.
+    """
+    rows = tokenizer(list(texts), truncation=True, max_length=longest - 1)["input_ids"]
+    batch = tokenizer.pad({"input_ids": [[*row, tokenizer.eos_token_id] for row in rows]}, return_tensors="pt")
+    return batch["input_ids"], batch["attention_mask"]
+
+
+def _corpus(seed: int, count: int) -> Iterator[str]:
+    rng = Random(seed)
+    for scene in islice(scenes("train", seed), count):
+        for language in ("en", "zh"):
+            yield caption(scene, language)
+            yield describe(scene, language)
+            yield from (f"{q.question} {q.answer}" for q in questions(scene, rng, 8, language))
+            yield canvas_program(scene, language)
+            yield edit(scene, rng, language).instruction
+            yield from (q.question for q in conversation(scene, rng, "detail", language))
+    yield from SIGN_CHARACTERS
+    yield "USER: ASSISTANT: \n" * 100
