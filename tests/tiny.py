@@ -2,14 +2,26 @@
 
 from collections.abc import Sequence
 from functools import cache
+from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from torch import Tensor, nn
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel, PreTrainedTokenizerFast
+from transformers import (
+    CLIPConfig,
+    CLIPModel,
+    CLIPVisionConfig,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+)
 
 from gesso.core.messages import Image, Message
 from gesso.models.base import IMAGE_INDEX, Encoded, ImageTiles
+from gesso.models.llava.model import LlavaChat
+from gesso.models.llava.modules import build_module, module_config
+from gesso.models.llava.settings import LlavaSettings
 
 CORPUS = (
     "the red fish swims in the sea", "a blue house stands on the meadow", "how many birds are there? three",
@@ -43,7 +55,12 @@ def llama(seed: int = 0, *, positions: int = 256) -> LlamaForCausalLM:
     Its weights are larger than usual, so that what it says depends on what it was told.
     """
     torch.manual_seed(seed)
-    config = LlamaConfig(
+    return LlamaForCausalLM(llama_config(positions)).eval()
+
+
+def llama_config(positions: int = 256) -> LlamaConfig:
+    """The settings of `llama`."""
+    return LlamaConfig(
         vocab_size=len(tokenizer()),
         hidden_size=32,
         intermediate_size=48,
@@ -56,7 +73,6 @@ def llama(seed: int = 0, *, positions: int = 256) -> LlamaForCausalLM:
         eos_token_id=1,
         pad_token_id=2,
     )
-    return LlamaForCausalLM(config).eval()
 
 
 class TinyChat(nn.Module):
@@ -111,6 +127,49 @@ class TinyProcessor:
         if add_generation_prompt:
             ids += self.tokenizer.encode("assistant: ")
         return Encoded(tuple(ids), (False,) * len(ids), tuple(images))
+
+
+def llava(seed: int = 0) -> LlavaChat:
+    """A LLaVA under the storybook's template: four positions a picture."""
+    torch.manual_seed(seed)
+    settings = LlavaSettings(
+        template="storybook", image_aspect_ratio="square", image_size=28, patch_size=14, max_length=250
+    )
+    vision = CLIPVisionConfig(**_TOWER, image_size=28, patch_size=14)
+    module = build_module(module_config(settings, vision, llama_config())).eval()
+    return LlavaChat.from_parts(module, settings, tokenizer())
+
+
+def llava_folder(folder: Path) -> Path:
+    """A folder that holds `llava`."""
+    llava().save_pretrained(folder)
+    return folder
+
+
+def llama_folder(folder: Path) -> Path:
+    """A folder that holds `llama` with its tokenizer."""
+    llama().save_pretrained(folder)
+    tokenizer().save_pretrained(folder)
+    return folder
+
+
+def clip_folder(folder: Path) -> Path:
+    """A folder that holds a CLIP with its tokenizer."""
+    torch.manual_seed(0)
+    text = {**_TOWER, "vocab_size": len(tokenizer()), "bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 2}
+    config = CLIPConfig(text_config=text, vision_config={**_TOWER, "image_size": 28, "patch_size": 14})
+    CLIPModel(config).save_pretrained(folder)
+    tokenizer().save_pretrained(folder)
+    return folder
+
+
+_TOWER = {
+    "hidden_size": 16,
+    "intermediate_size": 24,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "initializer_range": 0.4,
+}
 
 
 def prompts(*lengths: int, seed: int = 0) -> list[Tensor]:

@@ -3,8 +3,8 @@ from itertools import islice
 from threading import Event
 
 import pytest
-import tiny
 
+import tiny
 from gesso.core.errors import UsageError
 from gesso.core.messages import Image, Message, Text, assistant, user
 from gesso.core.sampling import Sampling
@@ -142,7 +142,7 @@ def test_the_answer_may_fill_the_context_and_no_more() -> None:
     chat = Chat(tiny.TinyChat(positions=40), tiny.TinyProcessor())
     answer = chat.chat([user("hello")], Sampling(max_new_tokens=500, stop=("\x00",)))
     assert answer.usage.total_tokens <= 40
-    with pytest.raises(UsageError, match="takes .* positions, but the model holds 40"):
+    with pytest.raises(UsageError, match="positions, but the model holds 40"):
         chat.chat([user("a long question " * 10)], SHORT)
     with pytest.raises(UsageError, match="holds 40"):
         chat.batch([[user("a long question " * 10)]], SHORT)

@@ -1,10 +1,10 @@
 import pytest
-import tiny
 from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models
 from transformers import PreTrainedTokenizerBase
 
+import tiny
 from gesso.core.errors import UnsupportedError
 from gesso.engines.detokenize import StopFilter, TextStream, backend_of
 

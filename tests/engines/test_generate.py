@@ -2,11 +2,11 @@ from collections.abc import Sequence
 from itertools import islice
 
 import pytest
-import tiny
 import torch
 from torch import Tensor
 from transformers import GenerationConfig
 
+import tiny
 from gesso.core.results import Answer
 from gesso.core.sampling import Sampling
 from gesso.engines.generate import end_tokens, generate, stream

@@ -1,8 +1,8 @@
 import pytest
-import tiny
 import torch
 from transformers import Cache, DynamicCache, MistralConfig
 
+import tiny
 from gesso.engines.kv import GrowingLayer, crop, keep_rows, new_cache
 
 

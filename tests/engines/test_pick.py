@@ -1,7 +1,10 @@
 import pytest
 import torch
 from transformers import (
-    RepetitionPenaltyLogitsProcessor, TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper,
+    RepetitionPenaltyLogitsProcessor,
+    TemperatureLogitsWarper,
+    TopKLogitsWarper,
+    TopPLogitsWarper,
 )  # fmt: skip
 
 from gesso.core.sampling import Sampling

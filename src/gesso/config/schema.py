@@ -29,12 +29,12 @@ class ModelSettings:
     """Sizes of a new model, by part ("text", "vision", "language"): arguments of its transformers config."""
     projector: str = "mlp2x_gelu"
     """Type of a new projector."""
-    template: str = "storybook"
-    """Conversation template of a new chat model."""
+    template: str | None = None
+    """Conversation template; none keeps that of `init`, and gives a new chat model "storybook"."""
+    aspect: Literal["square", "pad"] | None = None
+    """How pictures become squares; none keeps that of `init`, and pads for a new chat model."""
     attention: Literal["sdpa", "eager"] = "sdpa"
     """Attention kernel while training; for tiny models on a CPU, eager is about twice as fast."""
-    lora: dict[str, float] = field(default_factory=dict)
-    """`rank`, `alpha` and `dropout` of LoRA adapters on the language model; empty trains it in full."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,12 +57,12 @@ class DataSettings:
     """Folder for drawn storybook pictures."""
     chinese: float = 0.2
     """Share of examples in Chinese."""
-    questions: int = 6
-    """Questions packed behind one picture, besides the description."""
+    questions: int = 12
+    """Most questions behind one picture, besides the description; as many are taken as fit in `length`."""
     describe: float = 1.0
     """Share of pictures with a full description."""
-    length: int = 320
-    """Tokens of one row of the language objective; longest row of the others."""
+    length: int = 256
+    """Positions of one row; conversations are packed into it while they fit."""
 
     def __post_init__(self) -> None:
         """Refuse shares outside [0, 1] and a JSON source without a path."""
@@ -119,6 +119,9 @@ class RunSettings:
     """bf16 runs the forward pass under autocast; weights stay in float32."""
     threads: int = 0
     """Torch threads; 0 leaves torch's choice."""
+    processes: int = 1
+    """Processes that train side by side on a CPU, each on batches of its own; on two cores, two processes of
+    one thread are faster than one of two. On GPUs, start one process each with torchrun instead."""
     workers: int = 0
     """Processes that prepare batches; 0 prepares them in the training process."""
     seed: int = 0
@@ -132,7 +135,7 @@ class RunSettings:
 
     def __post_init__(self) -> None:
         """Refuse counts below their minimum."""
-        for name in ("steps", "batch", "accumulate", "save_every", "log_every"):
+        for name in ("steps", "batch", "accumulate", "processes", "save_every", "log_every"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"run.{name} is {getattr(self, name)}; it must be at least 1")
 
@@ -141,8 +144,8 @@ class RunSettings:
 class Recipe:
     """A whole training run."""
 
-    objective: Literal["contrastive", "language", "vision-language"]
-    """What is learned: matching pictures and texts, texts alone, or answers about pictures."""
+    objective: Literal["dense", "contrastive", "language", "vision-language"]
+    """What is learned: what each patch shows, matching pictures and texts, texts alone, or answers about pictures."""
     model: ModelSettings
     data: DataSettings
     run: RunSettings

@@ -27,7 +27,7 @@ def beam_search(
         The new tokens; the end token is among them if the beam came to its end.
     """
     ends = sorted(ends)
-    settings = GenerationConfig(
+    settings: Any = GenerationConfig(  # type: ignore[no-untyped-call]
         num_beams=sampling.num_beams,
         max_new_tokens=sampling.max_new_tokens,
         repetition_penalty=sampling.repetition_penalty,

@@ -1,7 +1,7 @@
 """Chat with one model: messages in, answers out, streamed, batched, and with memory of the last conversation.
 
-The key/value cache of the last prompt is kept. When the next prompt begins alike, which is so at every further turn
-of a conversation, only what is new is embedded and read; a picture from the first turn is never read again.
+The key/value cache of the last prompt is kept. When the next prompt begins alike, as it does at every further
+turn of a conversation, only what is new is embedded and read: a picture of the first turn is read once.
 """
 
 from collections.abc import Callable, Generator, Hashable, Iterator, Sequence
@@ -107,7 +107,7 @@ class Chat:
     @property
     def context(self) -> int:
         """How many positions prompt and answer may take together."""
-        positions: int = self.model.language_model.config.max_position_embeddings
+        positions: int = self.model.language_model.config.get_text_config().max_position_embeddings
         return positions
 
     def chat(self, messages: Sequence[Message], sampling: Sampling = DEFAULT) -> Answer:
@@ -190,8 +190,8 @@ class Chat:
         """The settings, with the token limit lowered to what the context has room for."""
         room = self.context - prompt
         if room < 1:
-            raise UsageError(f"the conversation takes {prompt} positions, but the model holds {self.context}, "
-                             "answer included; shorten it, use fewer pictures or start anew")  # fmt: skip
+            raise UsageError(f"the conversation takes {prompt} positions, but the model holds {self.context} "
+                             "with its answer; shorten it, use fewer pictures or start anew")  # fmt: skip
         return replace(
             sampling, max_new_tokens=min(sampling.max_new_tokens, room), stop=sampling.stop + self._stop
         )
@@ -205,11 +205,11 @@ def _units(encoded: Encoded) -> tuple[Hashable, ...]:
 
 def _digest(image: ImageTiles) -> tuple[str, tuple[int, int]]:
     pixels = image.pixels.detach().cpu().contiguous().view(torch.uint8)
-    return sha256(pixels.numpy()).hexdigest(), image.size
+    return sha256(pixels.numpy().data).hexdigest(), image.size
 
 
 def _parts(encoded: Encoded, start: int) -> Iterator[Encoded]:
-    """What follows the first `start` ids, cut behind each picture, so that each picture's width can be told."""
+    """What follows the first `start` ids, cut behind each picture, so that its width can be told."""
     ids = encoded.ids
     images = iter(encoded.images[ids[:start].count(IMAGE_INDEX) :])
     ends = [index + 1 for index in range(start, len(ids)) if ids[index] == IMAGE_INDEX]

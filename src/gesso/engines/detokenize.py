@@ -17,8 +17,8 @@ BROKEN: Final = "\ufffd"
 class StopFilter:
     """Passes text on until a stop text turns up; holds back what may be the beginning of one.
 
-    The outcome depends on the text alone, not on how it is cut into pieces: the stop text that is complete first
-    counts, and of those that end together the longest.
+    The outcome depends on the text alone, not on how it is cut into pieces: the stop text that is complete
+    first counts, and of those that end together the longest.
 
     Args:
         stop: the stop texts; none of them is empty.
@@ -57,8 +57,8 @@ class StopFilter:
 class TextStream:
     """The text of a growing row of tokens; special tokens and incomplete characters are left out.
 
-    Only the tokens since the last two whole characters are decoded at each step. (The tokenizers library's own
-    stream gives up on bytes that never become a character, which a model is free to write.)
+    Each step decodes the tokens since the last whole character, and those before it that are their context.
+    (The tokenizers library's own stream raises an error at bytes that never become a character.)
 
     Args:
         backend: the tokenizer, as `backend_of` gives it.
@@ -87,7 +87,7 @@ class TextStream:
         return self._filter.push(text)
 
     def flush(self) -> str:
-        """What was held back for a stop text or a character that did not come; the latter's bytes are lost."""
+        """What was held back for a stop text that did not come; bytes of half a character are lost."""
         text = self._filter.push(self._unpassed().rstrip(BROKEN))
         self._passed = len(self._window)
         return text + self._filter.flush()
@@ -106,6 +106,6 @@ def backend_of(tokenizer: PreTrainedTokenizerBase) -> Tokenizer:
     """
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if not isinstance(backend, Tokenizer):
-        raise UnsupportedError(f"{type(tokenizer).__name__} is not backed by the tokenizers library, which "
-                               "streaming text needs; load the checkpoint's tokenizer.json instead")  # fmt: skip
+        raise UnsupportedError(f"{type(tokenizer).__name__} is not backed by the tokenizers library, as "
+                               "streaming needs; use the checkpoint's tokenizer.json instead")  # fmt: skip
     return backend

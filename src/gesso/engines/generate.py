@@ -1,7 +1,7 @@
 """Batched decoding of prompt embeddings with any causal language model of transformers.
 
-A batch is padded on the left, so that all rows grow at the same end. A row that has ended leaves the batch at once.
-What a row says does not depend on the rows beside it (up to rounding): each has its own settings and seed.
+A batch is padded on the left, so that all rows grow at the same end. A row that has ended leaves the batch at
+once. What a row says does not depend on the rows beside it (up to rounding): each has its own settings.
 """
 
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import torch
-from tokenizers import Tokenizer
 from torch import Tensor
 from transformers import Cache, PreTrainedModel, PreTrainedTokenizerBase
 

@@ -13,16 +13,14 @@ ROOM: Final = 256
 """Spare positions that a layer makes room for at a time."""
 
 
-class GrowingLayer(DynamicLayer):
+class GrowingLayer(DynamicLayer):  # type: ignore[no-untyped-call]  # its __init_subclass__ has no types
     """One layer's keys and values, [B, H, L, D] each, appended to in place.
 
-    transformers' own dynamic layer copies everything it holds at each token; this one writes the new positions
+    transformers' own dynamic layer copies everything it holds at each token; this one writes new positions
     into spare room and copies only when the room is used up.
     """
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._stores: tuple[Tensor, Tensor] | None = None
+    _stores: tuple[Tensor, Tensor] | None = None
 
     def update(self, key_states: Tensor, value_states: Tensor, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
         """Append positions, [B, H, N, D] each; returns all of them, as views."""
@@ -30,24 +28,24 @@ class GrowingLayer(DynamicLayer):
             self.lazy_initialization(key_states, value_states)
         start = self.get_seq_length()
         end = start + key_states.shape[2]
-        if self._stores is None or end > self._stores[0].shape[2]:
-            self._stores = (_enlarged(self.keys, key_states, end), _enlarged(self.values, value_states, end))
-        for store, states in zip(self._stores, (key_states, value_states), strict=True):
+        stores = self._stores
+        if stores is None or end > stores[0].shape[2]:
+            stores = (_enlarged(self.keys, key_states, end), _enlarged(self.values, value_states, end))
+        for store, states in zip(stores, (key_states, value_states), strict=True):
             store[:, :, start:end] = states
-        self._show(end)
-        return self.keys, self.values
+        return self._show(stores, end)
 
     def batch_select_indices(self, indices: Tensor) -> None:
         """Keep only the rows of the batch that `indices` [K] names."""
-        if self._stores is None:
-            return
-        length = self.get_seq_length()
-        self._stores = (self._stores[0][indices], self._stores[1][indices])
-        self._show(length)
-
-    def _show(self, length: int) -> None:
         if self._stores is not None:
-            self.keys, self.values = (store[:, :, :length] for store in self._stores)
+            keys, values = self._stores
+            self._show((keys[indices], values[indices]), self.get_seq_length())
+
+    def _show(self, stores: tuple[Tensor, Tensor], length: int) -> tuple[Tensor, Tensor]:
+        """Make the first `length` positions what the layer holds."""
+        self._stores = stores
+        self.keys, self.values = stores[0][:, :, :length], stores[1][:, :, :length]
+        return self.keys, self.values
 
 
 def new_cache(config: PreTrainedConfig) -> Cache:

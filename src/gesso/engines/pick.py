@@ -13,8 +13,8 @@ __all__ = ["TokenPicker"]
 class TokenPicker:
     """Picks tokens for a batch; what a row gets does not depend on which rows stand beside it.
 
-    The order is that of transformers' `generate`: repetition penalty, temperature, top-k, top-p. Random numbers
-    come from one generator per row on the CPU, so a seed means the same on every device.
+    The order is that of transformers' `generate`: repetition penalty, temperature, top-k, top-p. Random
+    numbers come from one generator per row on the CPU, so a seed means the same on every device.
 
     Args:
         samplings: the settings of each row.
@@ -50,7 +50,7 @@ class TokenPicker:
             self._seen = self._seen[rows]
 
     def _with_penalty(self, logits: Tensor) -> Tensor:
-        """Logits of tokens that were already picked, made less likely (CTRL, arXiv 1909.05858, section 4.1)."""
+        """Makes tokens that were already picked less likely (CTRL, arXiv 1909.05858, section 4.1)."""
         if self._seen is None:
             self._seen = torch.zeros_like(logits, dtype=torch.bool)
         lowered = torch.where(logits < 0, logits * self._penalty, logits / self._penalty)

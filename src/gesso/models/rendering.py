@@ -86,8 +86,8 @@ def _refuse_parts(message: Message, allowed: tuple[type[Text] | type[Image], ...
     for part in message.parts:
         if not isinstance(part, allowed):
             names = " and ".join(kind.__name__ for kind in allowed)
-            raise UnsupportedError(f"a part of type {type(part).__name__} in a {message.role} message; "
-                                   f"this model takes {names} there")  # fmt: skip
+            raise UnsupportedError(f"a part of type {type(part).__name__} in a message of the "
+                                   f"{message.role}; this model takes {names} there")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,8 +60,15 @@ def get_template(name: str) -> Template:
     return TEMPLATES[name]
 
 
-def template_name_for(model_name: str) -> str:
-    """The template that LLaVA's command line chooses for a model of this name (`llava/serve/cli.py`)."""
+def template_name_for(checkpoint: str) -> str:
+    """The template that LLaVA's command line chooses for a checkpoint (`llava/serve/cli.py`).
+
+    Args:
+        checkpoint: folder or hub name; its last part decides, with the part before it for "checkpoint-N".
+    """
+    *parents, name = checkpoint.strip("/").split("/")
+    if name.startswith("checkpoint-") and parents:
+        name = f"{parents[-1]}_{name}"
     for part, template in (
         ("llama-2", "llava_llama_2"),
         ("mistral", "mistral_instruct"),
@@ -69,7 +76,7 @@ def template_name_for(model_name: str) -> str:
         ("v1", "llava_v1"),
         ("mpt", "mpt"),
     ):
-        if part in model_name.lower():
+        if part in name.lower():
             return template
     return "llava_v0"
 
@@ -113,9 +120,7 @@ _MPT_SYSTEM: Final = (
     "A conversation between a user and an LLM-based AI assistant. "
     "The assistant gives helpful and honest answers."
 )
-_ENERGY_QUESTION: Final = (
-    "What are the key differences between renewable and non-renewable energy sources?"
-)
+_ENERGY_QUESTION: Final = "What are the key differences between renewable and non-renewable energy sources?"
 _ENERGY_ANSWER: Final = (
     "Renewable energy sources are those that can be replenished naturally in a relatively "
     "short amount of time, such as solar, wind, hydro, geothermal, and biomass. "

@@ -1,6 +1,6 @@
 """How picture features become part of a sequence: tiles joined, then spliced between token embeddings.
 
-Follows `prepare_inputs_labels_for_multimodal` and `unpad_image` of haotian-liu/LLaVA at c121f04
+Follows `prepare_inputs_labels_for_multimodal` of haotian-liu/LLaVA at c121f04
 (`llava/model/llava_arch.py`), with one difference: there a row without a picture still uses up one entry of
 the batch's pictures; here each row comes with its own.
 
@@ -16,93 +16,59 @@ from torch.nn import functional
 
 from gesso.core.errors import UsageError
 
-__all__ = ["Grid", "MergeType", "merge_tiles", "merged_length", "pad_rows", "splice", "unpadded_ranges"]
-
-MergeType = Literal["flat", "spatial", "spatial_unpad"]
-
-Grid = tuple[int, int]
-"""(columns, rows) of tiles."""
+__all__ = ["join_flat", "join_lines", "pad_rows", "splice"]
 
 IMAGE: Final = -200
 """Stands for one picture in a row of token ids."""
 
 
-def unpadded_ranges(height: int, width: int, size: tuple[int, int]) -> tuple[range, range]:
-    """Rows and columns of a feature map that show the picture and not its padding.
-
-    Args:
-        height: rows of the map over the whole canvas.
-        width: its columns.
-        size: (width, height) of the original picture in pixels.
-    """
-    picture_width, picture_height = size
-    # the original's order of operations, in double precision: int() cuts, so rounding decides
-    if picture_width / picture_height > width / height:
-        kept = int(picture_height * (width / picture_width))
-        margin = (height - kept) // 2
-        return range(margin, height - margin), range(width)
-    kept = int(picture_width * (height / picture_height))
-    margin = (width - kept) // 2
-    return range(height), range(margin, width - margin)
+def join_flat(features: Tensor) -> Tensor:
+    """Tiles one after the other: [T, N, D] -> [T*N, D]."""
+    return features.flatten(0, 1)
 
 
-def merged_length(tiles: int, grid: Grid, side: int, size: tuple[int, int], merge_type: MergeType) -> int:
-    """How many positions `merge_tiles` gives for one picture whose tiles have `side` x `side` patches."""
-    if merge_type != "spatial_unpad":
-        return tiles * side * side
-    if tiles == 1:
-        return side * side + 1
-    rows, columns = unpadded_ranges(grid[1] * side, grid[0] * side, size)
-    return side * side + len(rows) * (len(columns) + 1)
-
-
-def merge_tiles(
-    features: Tensor, grid: Grid, size: tuple[int, int], merge_type: MergeType, newline: Tensor | None = None
+def join_lines(
+    features: Tensor,
+    grid: tuple[int, int],
+    shown: tuple[slice, slice] | None = None,
+    newline: Tensor | None = None,
 ) -> Tensor:
-    """Join the tiles' features of one picture into one sequence.
+    """The overview, then the grid's patches line by line across its tiles.
 
-    "flat" puts the tiles one after the other. "spatial" puts the overview first, then the grid's patches line
-    by line across the tiles. "spatial_unpad" also leaves out the canvas around the picture and ends each line
-    with `newline`; a single tile gets one newline at its end.
+    Without `shown` and `newline` this is the original's "spatial", with both its "spatial_unpad".
 
     Args:
-        features: [T, P*P, D]; the overview, then the grid's tiles line by line.
-        grid: (columns, rows) of tiles; not read for a single tile.
-        size: (width, height) of the original picture in pixels.
-        merge_type: "flat", "spatial" or "spatial_unpad".
-        newline: [D], for "spatial_unpad".
+        features: [T, P*P, D]; the overview, then the grid's tiles line by line; T = 1 is the overview alone.
+        grid: (columns, rows) of tiles; not read for an overview alone.
+        shown: rows and columns of the whole grid's patches to keep; not read for an overview alone.
+        newline: [D], put at the end of each line, and once after an overview alone.
 
     Returns:
         [N, D]
 
     Raises:
-        UsageError: tiles and grid do not agree, tiles are not square, or the newline is missing.
+        UsageError: tiles and grid do not agree, or tiles are not square.
     """
-    if merge_type == "flat":
-        return features.flatten(0, 1)  # [T, P*P, D] -> [T*P*P, D]
     overview = features[0]  # [P*P, D]
-    lines = _raster(features[1:], grid) if len(features) > 1 else None  # [H, W, D]
-    if merge_type == "spatial":
-        return overview if lines is None else torch.cat([overview, lines.flatten(0, 1)])
-    if newline is None:
-        raise UsageError("spatial_unpad needs the newline's embedding; this model has none")
-    newline = newline.to(features)
-    if lines is None:
-        return torch.cat([overview, newline[None]])
-    rows, columns = unpadded_ranges(lines.shape[0], lines.shape[1], size)
-    lines = lines[rows.start : rows.stop, columns.start : columns.stop]
-    ends = newline.expand(len(lines), 1, -1)  # [H, 1, D]
-    return torch.cat([overview, torch.cat([lines, ends], dim=1).flatten(0, 1)])
+    ends = None if newline is None else newline.to(features)[None]  # [1, D]
+    if len(features) == 1:
+        return overview if ends is None else torch.cat([overview, ends])
+    lines = _raster(features[1:], grid)  # [H, W, D]
+    if shown is not None:
+        lines = lines[shown]
+    if ends is not None:
+        lines = torch.cat([lines, ends.expand(len(lines), 1, -1)], dim=1)  # [H, W + 1, D]
+    return torch.cat([overview, lines.flatten(0, 1)])
 
 
 def splice(
     ids: Tensor,
     embed: Callable[[Tensor], Tensor],
     features: Sequence[Tensor],
-    labels: Tensor | None = None,
+    labels: Tensor,
     *,
     ignore_index: int = -100,
-) -> tuple[Tensor, Tensor | None]:
+) -> tuple[Tensor, Tensor]:
     """Token embeddings of one row with each picture's features in place of its -200.
 
     Args:
@@ -113,25 +79,25 @@ def splice(
         ignore_index: the label the loss leaves out.
 
     Returns:
-        embeddings [L, D], and labels [L] if they were given.
+        embeddings [L, D] and labels [L].
 
     Raises:
         UsageError: the row has more or fewer pictures than features.
     """
     pictures = (ids == IMAGE).nonzero().flatten().tolist()
     if len(pictures) != len(features):
-        raise UsageError(f"the row has {len(pictures)} places for pictures and {len(features)} pictures came; "
-                         "there must be one for each")  # fmt: skip
+        raise UsageError(
+            f"the row has {len(pictures)} places for pictures, but {len(features)} came; give one for each"
+        )
     pieces: list[Tensor] = []
     targets: list[Tensor] = []
     for span, picture in zip(_text_spans(pictures, len(ids)), [*features, None], strict=True):
         pieces.append(embed(ids[span]))
-        if labels is not None:
-            targets.append(labels[span])
+        targets.append(labels[span])
         if picture is not None:
             pieces.append(picture.to(pieces[0]))
             targets.append(ids.new_full((len(picture),), ignore_index))
-    return torch.cat(pieces), None if labels is None else torch.cat(targets)
+    return torch.cat(pieces), torch.cat(targets)
 
 
 def pad_rows(
@@ -159,7 +125,7 @@ def pad_rows(
     return torch.stack(padded), torch.stack(masks)
 
 
-def _raster(tiles: Tensor, grid: Grid) -> Tensor:
+def _raster(tiles: Tensor, grid: tuple[int, int]) -> Tensor:
     """Tiles [G, P*P, D] -> one map [rows*P, columns*P, D] in the picture's own order."""
     columns, rows = grid
     count, patches, width = tiles.shape

@@ -54,7 +54,9 @@ class PackedBatch:
     attention: Tensor
 
 
-def pack(conversations: Sequence[Encoded], features_per_image: Sequence[int]) -> PackedRow:
+def pack(
+    conversations: Sequence[Encoded], features_per_image: Sequence[int], length: int | None = None
+) -> PackedRow:
     """Pack conversations that begin alike into one row; each sees the prefix and itself only.
 
     The shared prefix (system text and picture) is computed once instead of once per conversation, and
@@ -63,16 +65,20 @@ def pack(conversations: Sequence[Encoded], features_per_image: Sequence[int]) ->
     Args:
         conversations: encoded conversations over the same pictures.
         features_per_image: positions each picture takes, in order.
+        length: positions of the row; conversations that no longer fit are left out, but not the first.
     """
     shared = _shared_length([conversation.ids for conversation in conversations])
     if any(any(conversation.supervised[:shared]) for conversation in conversations):
         raise TrainingError("packed conversations share an answer; give each its own question")
     first = conversations[0]
     parts = [_stretch(first.ids[:shared], first.supervised[:shared], features_per_image, 0, 0)]
-    prefix = len(parts[0].ids)
+    prefix = used = len(parts[0].ids)
     for number, conversation in enumerate(conversations, start=1):
         ids, supervised = conversation.ids[shared:], conversation.supervised[shared:]
+        if length is not None and number > 1 and used + len(ids) > length:
+            continue
         parts.append(_stretch(ids, supervised, [], prefix, number))
+        used += len(ids)
     return PackedRow(
         *(
             np.concatenate([getattr(part, name) for part in parts])

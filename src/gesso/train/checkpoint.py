@@ -49,9 +49,7 @@ def latest_checkpoint(out: Path) -> Path | None:
     return found[-1] if found else None
 
 
-def restore_checkpoint(
-    folder: Path, module: nn.Module, optimizer: Optimizer, schedule: LRScheduler
-) -> int:
+def restore_checkpoint(folder: Path, module: nn.Module, optimizer: Optimizer, schedule: LRScheduler) -> int:
     """Load a checkpoint into a run's parts and return its step.
 
     Raises:

@@ -44,13 +44,12 @@ class StorybookConversations:
         return self._pictures.count
 
     def encode(self, processor: LlavaProcessor, example: int, number: int) -> list[Encoded]:
-        """The description and several questions, each a conversation of its own, in one language."""
+        """The description and many questions, each a conversation of its own, in one language."""
         rng = Random(f"{self._data.seed}/{number}/{example}")
         language = "zh" if rng.random() < self._data.chinese else "en"
         scene = self._pictures.scene(example)
-        asked = questions(scene, rng, self._data.questions, language)
-        if rng.random() < self._data.describe:
-            asked += conversation(scene, rng, "detail", language)
+        asked = conversation(scene, rng, "detail", language) if rng.random() < self._data.describe else []
+        asked += questions(scene, rng, self._data.questions, language)
         image = Image(PILImage.fromarray(self._pictures.pixels(example)))
         pairs = [(user(image, item.question), assistant(item.answer)) for item in asked]
         return processor.encode_group(pairs)

@@ -7,7 +7,14 @@ from types import TracebackType
 from typing import Any, Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from gesso.core.errors import MissingExtraError
 
@@ -20,14 +27,16 @@ class RunLog:
     Args:
         out: the run's folder; lines are appended to `log.jsonl` there.
         steps: steps of the whole run.
-        start: step the run starts or resumes at; lines at or after it are dropped from the log.
+        start: step the run starts or resumes at; lines after it are dropped from the log.
+        quiet: write nothing at all, as all processes but the first do.
     """
 
-    def __init__(self, out: Path, steps: int, start: int) -> None:
-        out.mkdir(parents=True, exist_ok=True)
-        self._path = out / "log.jsonl"
-        kept = [line for line in read_log(self._path) if line["step"] <= start]
-        self._path.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
+    def __init__(self, out: Path, steps: int, start: int, *, quiet: bool = False) -> None:
+        self._path, self._quiet = out / "log.jsonl", quiet
+        if not quiet:
+            out.mkdir(parents=True, exist_ok=True)
+            kept = [line for line in read_log(self._path) if line["step"] <= start]
+            self._path.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -36,6 +45,7 @@ class RunLog:
             TimeRemainingColumn(),
             TextColumn("{task.fields[figures]}"),
             console=Console(stderr=True),
+            disable=quiet,
         )
         self._task = self._progress.add_task("training", total=steps, completed=start, figures="")
 
@@ -59,6 +69,8 @@ class RunLog:
 
     def write(self, figures: Mapping[str, float]) -> None:
         """Append one line and show loss, rate and speed beside the bar."""
+        if self._quiet:
+            return
         line = {name: round(value, 6) for name, value in figures.items()}
         with self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")

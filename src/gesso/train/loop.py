@@ -1,5 +1,6 @@
 """The only training loop."""
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -48,7 +49,8 @@ def train(recipe: Recipe, build: Callable[[], Objective]) -> Path:
     start = restore_checkpoint(newest, objective.module, optimizer, schedule) if newest else 0
     step = _Step(accelerator, objective, optimizer, recipe)
     batches = _batches(objective, recipe, accelerator, start)
-    with RunLog(out, run.steps, start) as log:
+    main = accelerator.is_main_process
+    with RunLog(out, run.steps, start, quiet=not main) as log:
         clock = _Clock()
         for number in range(start + 1, run.steps + 1):
             figures = step(batches)
@@ -58,9 +60,10 @@ def train(recipe: Recipe, build: Callable[[], Objective]) -> Path:
             if number % run.log_every == 0 or number == run.steps:
                 rate = max(group["lr"] for group in optimizer.param_groups)
                 log.write({"step": number, "lr": rate, **figures, **clock.read()})
-            if number % run.save_every == 0 or number == run.steps:
+            if main and (number % run.save_every == 0 or number == run.steps):
                 save_checkpoint(out, number, objective.module, optimizer, schedule)
-    objective.save(out / "final")
+    if main:
+        objective.save(out / "final")
     return out / "final"
 
 
@@ -85,13 +88,30 @@ class _Step:
             self._accelerator.backward(loss / self._accumulate)
             for name, value in {"loss": float(loss.detach()), **figures}.items():
                 totals[name] = totals.get(name, 0.0) + value / self._accumulate
-        if not torch.isfinite(torch.tensor(totals["loss"])):
+        if not math.isfinite(totals["loss"]):
             raise TrainingError("the loss is no longer finite; lower optim.lr or set optim.clip, and resume")
+        if self._accelerator.num_processes > 1:
+            self._average_gradients()
         if self._clip:
             totals["norm"] = float(torch.nn.utils.clip_grad_norm_(self._trained, self._clip))
         self._optimizer.step()
         self._optimizer.zero_grad(set_to_none=True)
         return totals
+
+    def _average_gradients(self) -> None:
+        """Give every process the mean gradient, in one message.
+
+        The objectives call submodules directly, past any wrapper of the whole model that would do this.
+        """
+        for parameter in self._trained:
+            if parameter.grad is None:  # a batch without pictures leaves the tower without gradients
+                parameter.grad = torch.zeros_like(parameter)
+        flat = torch.cat([p.grad.flatten() for p in self._trained if p.grad is not None])
+        mean = self._accelerator.reduce(flat, reduction="mean")
+        for parameter, part in zip(
+            self._trained, mean.split([p.numel() for p in self._trained]), strict=True
+        ):
+            parameter.grad = part.view_as(parameter)
 
 
 class _Clock:
@@ -123,7 +143,7 @@ class _Batches(Dataset[Any]):
 
 
 def _batches(objective: Objective, recipe: Recipe, accelerator: Accelerator, start: int) -> Iterator[Any]:
-    """Micro-batches from step `start` on; each process takes every n-th."""
+    """Micro-batches from step `start` on; each of n processes takes every n-th."""
     total = recipe.run.steps * recipe.run.accumulate * accelerator.num_processes
     first = start * recipe.run.accumulate * accelerator.num_processes + accelerator.process_index
     numbers = range(first, total, accelerator.num_processes)

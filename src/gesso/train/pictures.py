@@ -91,4 +91,3 @@ def _array(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
         np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=shape)
         temporary.replace(path)
     return np.lib.format.open_memmap(path, mode="r+")
-

@@ -10,6 +10,7 @@ from gesso.train.conversations import ConversationSource, LlavaJson, StorybookCo
 from gesso.train.llava import build_chat
 from gesso.train.objectives.base import Objective
 from gesso.train.objectives.contrastive import ContrastiveObjective
+from gesso.train.objectives.dense import DenseObjective
 from gesso.train.objectives.language import LanguageObjective
 from gesso.train.objectives.vision_language import VisionLanguageObjective
 from gesso.train.pictures import PictureStore
@@ -25,6 +26,8 @@ def build_objective(recipe: Recipe) -> Objective:
         ConfigError: a setting this objective needs is missing.
     """
     match recipe.objective:
+        case "dense":
+            return DenseObjective(recipe)
         case "contrastive":
             return ContrastiveObjective(recipe, _tokenizer(recipe))
         case "language":

@@ -87,7 +87,9 @@ def as_clip_inputs(
     Texts that do not fit are cut, with the end token kept, as CLIP does.
     """
     rows = tokenizer(list(texts), truncation=True, max_length=longest - 1)["input_ids"]
-    batch = tokenizer.pad({"input_ids": [[*row, tokenizer.eos_token_id] for row in rows]}, return_tensors="pt")
+    batch = tokenizer.pad(
+        {"input_ids": [[*row, tokenizer.eos_token_id] for row in rows]}, return_tensors="pt"
+    )
     return batch["input_ids"], batch["attention_mask"]
 
 

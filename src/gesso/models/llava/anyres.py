@@ -74,4 +74,4 @@ def image_token_count(size: Size, tiles: int, settings: LlavaSettings) -> int:
     columns, rows = tile_grid(size, settings)
     kept_rows, kept_columns = unpadded(size, (columns * side, rows * side))
     # every kept row ends with a newline
-    return overview + (kept_rows.stop - kept_rows.start) * (kept_columns.stop - kept_columns.start + 1)
+    return overview + int(kept_rows.stop - kept_rows.start) * int(kept_columns.stop - kept_columns.start + 1)

@@ -6,8 +6,8 @@
   another projector (linear, mlpNx_gelu with N other than 2, identity) or another way to join AnyRes tiles,
   neither of which transformers has. They are registered with the Auto classes.
 
-AnyRes canvas sizes stand as (height, width) in a transformers config and as (width, height) in LLaVA's; on ties
-transformers' choice equals the original's only if each pair is turned round, which `module_config` does.
+AnyRes canvas sizes stand as (height, width) in a transformers config and as (width, height) in LLaVA's; on
+ties transformers' choice equals the original's only if each pair is turned round, as `module_config` does.
 """
 
 from typing import Any, Final
@@ -29,6 +29,7 @@ from gesso.models.llava.settings import LlavaSettings
 from gesso.nn.projectors import build_projector
 
 __all__ = [
+    "MODULES",
     "SETTINGS_KEY",
     "VariantLlavaConfig",
     "VariantLlavaForConditionalGeneration",
@@ -42,21 +43,21 @@ SETTINGS_KEY: Final = "gesso"
 """Where a saved config keeps the `LlavaSettings` that transformers has no names for."""
 
 
-class VariantLlavaConfig(LlavaConfig):  # type: ignore[misc]
+class VariantLlavaConfig(LlavaConfig):  # type: ignore[no-untyped-call]
     """A LlavaConfig with a `projector_type`."""
 
     model_type = "gesso_llava"
     projector_type: str = "linear"
 
 
-class VariantLlavaNextConfig(LlavaNextConfig):  # type: ignore[misc]
+class VariantLlavaNextConfig(LlavaNextConfig):  # type: ignore[no-untyped-call]
     """A LlavaNextConfig with a `projector_type`."""
 
     model_type = "gesso_llava_next"
     projector_type: str = "linear"
 
 
-class VariantLlavaForConditionalGeneration(LlavaForConditionalGeneration):
+class VariantLlavaForConditionalGeneration(LlavaForConditionalGeneration):  # type: ignore[no-untyped-call]
     """LLaVA with any projector type; joining AnyRes tiles is left to `LlavaChat`."""
 
     config_class = VariantLlavaConfig
@@ -66,7 +67,7 @@ class VariantLlavaForConditionalGeneration(LlavaForConditionalGeneration):
         self.model.multi_modal_projector = _projector(config)
 
 
-class VariantLlavaNextForConditionalGeneration(LlavaNextForConditionalGeneration):
+class VariantLlavaNextForConditionalGeneration(LlavaNextForConditionalGeneration):  # type: ignore[no-untyped-call]
     """LLaVA-NeXT with any projector type."""
 
     config_class = VariantLlavaNextConfig
@@ -104,9 +105,6 @@ def module_config(
         image_token_index: the id that stands for pictures where transformers reads ids by itself; LLaVA's
             original vocabularies have none, so it defaults to `<unk>`, which no text gives.
     """
-    standard = settings.projector_type == "mlp2x_gelu" and (
-        settings.image_aspect_ratio != "anyres" or settings.patch_merge_type == "spatial_unpad"
-    )
     tiled = settings.patch_merge_type == "spatial_unpad"
     fields: dict[str, Any] = {
         "vision_config": vision,
@@ -120,7 +118,7 @@ def module_config(
     }
     if tiled:
         fields["image_grid_pinpoints"] = [[height, width] for width, height in settings.image_grid_pinpoints]
-    if not standard:
+    if not settings.in_tree:
         fields["projector_type"] = settings.projector_type
         return VariantLlavaNextConfig(**fields) if tiled else VariantLlavaConfig(**fields)
     return LlavaNextConfig(**fields) if tiled else LlavaConfig(**fields)

@@ -17,7 +17,7 @@ from gesso.models.base import ImageTiles
 from gesso.models.llava.anyres import best_canvas, placement
 from gesso.models.llava.settings import LlavaSettings
 
-__all__ = ["PixelSettings", "TileMaker", "pad_to_square"]
+__all__ = ["PixelSettings", "TileMaker", "lay_on_canvas", "pad_to_square"]
 
 RGB = tuple[float, float, float]
 _READ: Final = ("preprocessor_config.json", "processor_config.json")
@@ -32,7 +32,7 @@ class PixelSettings:
         std: standard deviation of each channel, on the same scale.
         rescale: factor from grey levels to that scale.
         resample: PIL's number of the filter for resizing.
-        shortest_edge: pictures are resized to this shortest edge before they are cut; None is the tile's side.
+        shortest_edge: what pictures are resized to before they are cut; None is the tile's side.
     """
 
     mean: RGB = (0.48145466, 0.4578275, 0.40821073)
@@ -71,6 +71,18 @@ class PixelSettings:
             resample=values.get("resample", default.resample),
             shortest_edge=size.get("shortest_edge") if isinstance(size, Mapping) else size,
         )
+
+    def to_values(self, side: int) -> dict[str, Any]:
+        """The values of a `preprocessor_config.json` for tiles of `side` pixels; inverse of `from_values`."""
+        return {
+            "image_processor_type": "CLIPImageProcessor",
+            "image_mean": list(self.mean),
+            "image_std": list(self.std),
+            "rescale_factor": self.rescale,
+            "resample": int(self.resample),
+            "size": {"shortest_edge": self.shortest_edge or side},
+            "crop_size": {"height": side, "width": side},
+        }
 
 
 class TileMaker:

@@ -1,6 +1,6 @@
 """Messages to LLaVA model inputs: token ids, labels and pixel tiles."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from transformers import PreTrainedTokenizerBase
 
@@ -42,13 +42,14 @@ class LlavaProcessor:
     ) -> None:
         self.tokenizer = tokenizer
         self.settings = settings
+        self.pixels = pixels or PixelSettings()
         self.template = get_template(settings.template)
         if self.template.around_answer[1] is None and tokenizer.eos_token is None:
-            raise CheckpointError(f"template {settings.template} ends answers with the tokenizer's end token, "
-                                  "but this tokenizer has none; set its eos_token")  # fmt: skip
+            raise CheckpointError(f"template {settings.template} ends answers with the tokenizer's end "
+                                  "token, but this tokenizer has none; set its eos_token")  # fmt: skip
         self._end_token = str(tokenizer.eos_token)
         self._tokens = PromptTokenizer(tokenizer)
-        self._tile = TileMaker(settings, pixels)
+        self._tile = TileMaker(settings, self.pixels)
         self._policy = policy
 
     def encode(self, messages: Sequence[Message], *, add_generation_prompt: bool = True) -> Encoded:
@@ -61,15 +62,31 @@ class LlavaProcessor:
             UnsupportedError: a part that LLaVA does not take.
             MediaError: a picture cannot be read.
         """
+        return self._encode(messages, {}, add_generation_prompt)
+
+    def encode_group(self, conversations: Iterable[Sequence[Message]]) -> list[Encoded]:
+        """Encode whole conversations for training; an `Image` that several of them hold is read once.
+
+        Raises:
+            GessoError: as `encode`.
+        """
+        made: dict[int, ImageTiles] = {}
+        return [self._encode(messages, made, False) for messages in conversations]
+
+    def _encode(self, messages: Sequence[Message], made: dict[int, ImageTiles], prompt: bool) -> Encoded:
         pieces = render(
             self.template,
             messages,
-            add_generation_prompt=add_generation_prompt,
+            add_generation_prompt=prompt,
             end_token=self._end_token,
             mark_pictures=self.settings.use_im_start_end,
         )
         ids, supervised = self._tokens.pieces(pieces)
-        images = tuple(self._tiles(image) for message in messages for image in message.images)
+        parts = [image for message in messages for image in message.images]
+        for image in parts:
+            if id(image) not in made:
+                made[id(image)] = self._tiles(image)
+        images = tuple(made[id(image)] for image in parts)
         self._check_length(len(ids), images)
         return Encoded(ids, supervised, images)
 
@@ -80,5 +97,6 @@ class LlavaProcessor:
         pictures = sum(image_token_count(i.size, i.pixels.shape[0], self.settings) for i in images)
         length = ids - len(images) + pictures
         if length > self.settings.max_length:
-            raise UsageError(f"the conversation is {length} positions long, {pictures} of them for pictures; this "
-                             f"model takes {self.settings.max_length}: shorten it or use fewer pictures")  # fmt: skip
+            raise UsageError(f"the conversation is {length} positions long, {pictures} of them for pictures; "
+                             f"this model takes {self.settings.max_length}, "
+                             "so shorten it or use fewer pictures")  # fmt: skip

@@ -63,6 +63,13 @@ class LlavaSettings:
         """Patches along one side of a tile."""
         return self.image_size // self.patch_size
 
+    @property
+    def in_tree(self) -> bool:
+        """Whether transformers has a class that computes this model; see `gesso.models.llava.modules`."""
+        return self.projector_type == "mlp2x_gelu" and (
+            self.image_aspect_ratio != "anyres" or self.patch_merge_type == "spatial_unpad"
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """The settings as JSON values."""
         pairs = [list(pair) for pair in self.image_grid_pinpoints]
@@ -77,8 +84,6 @@ class LlavaSettings:
         """
         unknown = sorted(set(data) - {field.name for field in fields(cls)})
         if unknown:
-            raise CheckpointError(
-                f"unknown LLaVA settings {', '.join(unknown)}; allowed: {', '.join(f.name for f in fields(cls))}"
-            )
+            raise CheckpointError(f"unknown LLaVA settings {', '.join(unknown)}; a newer gesso wrote them")
         pairs = tuple((int(width), int(height)) for width, height in data.get("image_grid_pinpoints", ()))
         return cls(**{**data, "image_grid_pinpoints": pairs})

@@ -1,4 +1,4 @@
-"""CLIP: pictures and captions that belong together (arXiv 2103.00020), with dense targets for the tower."""
+"""CLIP: pictures and captions that belong together (arXiv 2103.00020), while the patches stay dense."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,89 +6,54 @@ from pathlib import Path
 from random import Random
 from typing import Any, Final
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import CLIPConfig, CLIPModel, PreTrainedTokenizerBase
+from transformers import CLIPConfig, CLIPModel, CLIPVisionModel, PreTrainedTokenizerBase
 
 from gesso.config.schema import Recipe
-from gesso.core.errors import TrainingError
-from gesso.storybook.scene import COLOURS, KINDS, PATTERNS, SIZES, Scene, Thing
 from gesso.storybook.tell import caption
-from gesso.train.pictures import PictureStore
+from gesso.train.objectives.dense import FEATURE_LAYER, DenseBatch, DenseHead, dense_batch, open_store
 from gesso.train.texts import as_clip_inputs
 
-__all__ = ["ContrastiveBatch", "ContrastiveObjective", "DenseHead", "dense_targets"]
+__all__ = ["ContrastiveBatch", "ContrastiveObjective"]
 
-ATTRIBUTES: Final = (
-    ("kind", len(KINDS) + 1),  # 0 is background
-    ("colour", len(COLOURS)),
-    ("pattern", len(PATTERNS)),
-    ("second_colour", len(COLOURS) + 1),  # 0 is none
-    ("size", len(SIZES)),
-)
-NO_THING: Final = -100  # attributes of background patches are not learned
-FEATURE_LAYER: Final = -2  # the layer LLaVA reads
 MAX_SCALE: Final = 100.0  # CLIP, section 2.5
 
 
 @dataclass(frozen=True, slots=True)
 class ContrastiveBatch:
-    """Pictures [B, 3, S, S], captions [B, L] with their mask, and dense targets [B, P, 5]."""
+    """Pictures with dense targets, and their captions [B, L] with mask [B, L]."""
 
-    pixels: Tensor
+    dense: DenseBatch
     ids: Tensor
     mask: Tensor
-    targets: Tensor
-
-
-class DenseHead(nn.Module):
-    """Reads from each patch's features which thing it shows; used in training only, never shipped.
-
-    Letters: P patches, D width of the tower.
-    """
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.norm = nn.LayerNorm(width)
-        self.classify = nn.Linear(width, sum(size for _, size in ATTRIBUTES))
-
-    def forward(self, features: Tensor) -> tuple[Tensor, ...]:
-        """Logits of each attribute, [B, P, classes], from features [B, P, D]."""
-        logits: Tensor = self.classify(self.norm(features))
-        return logits.split([size for _, size in ATTRIBUTES], dim=-1)
 
 
 class ContrastiveObjective:
-    """Symmetric contrastive loss over a batch, plus what each patch shows.
-
-    The contrastive loss alone teaches the class token; a LLaVA reads the patches. The dense term makes
-    every patch say kind, colours, pattern and size of its thing, which the scene knows for free.
-    """
+    """Symmetric contrastive loss over a batch, plus what each patch shows, so that the tower keeps it."""
 
     def __init__(self, recipe: Recipe, tokenizer: PreTrainedTokenizerBase) -> None:
         self.data, self.tokenizer = recipe.data, tokenizer
         self.clip = CLIPModel(_config(recipe, tokenizer))
         self.clip.set_attn_implementation(recipe.model.attention)
-        vision = self.clip.config.vision_config
-        if vision.image_size != recipe.data.size:
-            raise TrainingError(f"data.size is {recipe.data.size} but the tower takes {vision.image_size} px")
-        self.head = DenseHead(vision.hidden_size)
+        if recipe.model.vision is not None:
+            tower = CLIPVisionModel.from_pretrained(recipe.model.vision)
+            self.clip.vision_model.load_state_dict(tower.state_dict())
+        self.head = DenseHead(self.clip.config.vision_config.hidden_size)
         self.module = nn.ModuleDict({"clip": self.clip, "head": self.head})
-        self.pictures = PictureStore(
-            Path(recipe.data.cache),
-            seed=recipe.data.seed,
-            count=recipe.data.count,
-            size=recipe.data.size,
-            patch=vision.patch_size,
-        )
+        self.pictures = open_store(recipe.data, self.clip.config.vision_config)
 
     @property
     def parts(self) -> Mapping[str, nn.Module]:
-        """The whole model trains at one rate."""
-        return {"clip": self.module}
+        """What LLaVA reads of the tower, the rest of the tower, and the text side.
+
+        A parameter counts to the first part that has it, so "vision" holds what "features" left over.
+        """
+        tower = self.clip.vision_model
+        read = tower.encoder.layers[: FEATURE_LAYER + 1]
+        features = nn.ModuleList([tower.embeddings, tower.pre_layrnorm, *read, self.head])
+        return {"features": features, "vision": tower, "text": self.module}
 
     @property
     def examples(self) -> int:
@@ -98,17 +63,18 @@ class ContrastiveObjective:
     def batch(self, examples: list[int], number: int) -> ContrastiveBatch:
         """Pictures with captions, a share of them in Chinese."""
         rng = Random(f"{self.data.seed}/{number}")
-        scenes = [self.pictures.scene(index) for index in examples]
-        texts = [caption(scene, self._language(rng)) for scene in scenes]
-        ids, mask = as_clip_inputs(self.tokenizer, texts, self.clip.config.text_config.max_position_embeddings)
-        pixels = np.stack([self.pictures.pixels(index) for index in examples])
-        grids = [self.pictures.grid(index) for index in examples]
-        targets = [dense_targets(scene, grid) for scene, grid in zip(scenes, grids, strict=True)]
-        return ContrastiveBatch(normalise(pixels), ids, mask, torch.from_numpy(np.stack(targets)))
+        languages = ["zh" if rng.random() < self.data.chinese else "en" for _ in examples]
+        texts = [
+            caption(self.pictures.scene(index), language)
+            for index, language in zip(examples, languages, strict=True)
+        ]
+        longest = self.clip.config.text_config.max_position_embeddings
+        ids, mask = as_clip_inputs(self.tokenizer, texts, longest)
+        return ContrastiveBatch(dense_batch(self.pictures, examples), ids, mask)
 
     def loss(self, batch: ContrastiveBatch) -> tuple[Tensor, dict[str, float]]:
-        """Contrastive plus dense cross-entropy, equally weighted."""
-        images = self.clip.vision_model(batch.pixels, output_hidden_states=True)
+        """Contrastive plus dense cross-entropy."""
+        images = self.clip.vision_model(batch.dense.pixels, output_hidden_states=True)
         texts = self.clip.text_model(batch.ids, attention_mask=batch.mask)
         image = functional.normalize(self.clip.visual_projection(images.pooler_output).float(), dim=-1)
         text = functional.normalize(self.clip.text_projection(texts.pooler_output).float(), dim=-1)
@@ -116,11 +82,10 @@ class ContrastiveObjective:
         logits = scale * image @ text.T  # [B, B]
         own = torch.arange(len(logits), device=logits.device)
         contrast = (functional.cross_entropy(logits, own) + functional.cross_entropy(logits.T, own)) / 2
-        dense = self._dense_loss(images.hidden_states[FEATURE_LAYER][:, 1:], batch.targets)
-        figures = {name: float(value.detach()) for name, value in dense.items()}
-        right = (logits.argmax(-1) == own).float().mean()
-        total = contrast + torch.stack(list(dense.values())).sum()
-        return total, {"contrast": float(contrast.detach()), "match": float(right), "tokens": len(own), **figures}
+        dense, figures = self.head.loss(images.hidden_states[FEATURE_LAYER], batch.dense.targets)
+        match = (logits.argmax(-1) == own).float().mean()
+        named = {"contrast": float(contrast.detach()), "match": float(match)}
+        return contrast + dense, {"tokens": batch.mask.sum().item(), **named, **figures}
 
     def show(self, example: int) -> str:
         """The caption of a picture."""
@@ -131,54 +96,6 @@ class ContrastiveObjective:
         """A CLIP folder with its tokenizer; the dense head stays behind."""
         self.clip.save_pretrained(folder)
         self.tokenizer.save_pretrained(folder)
-
-    def _language(self, rng: Random) -> str:
-        return "zh" if rng.random() < self.data.chinese else "en"
-
-    def _dense_loss(self, features: Tensor, targets: Tensor) -> dict[str, Tensor]:
-        return {
-            name: functional.cross_entropy(
-                logits.float().flatten(0, 1),  # [B, P, C] -> [B * P, C]
-                targets[..., number].flatten(),
-                ignore_index=NO_THING,
-            )
-            for number, ((name, _), logits) in enumerate(zip(ATTRIBUTES, self.head(features), strict=True))
-        }
-
-
-def dense_targets(scene: Scene, grid: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Class of each attribute at each patch.
-
-    Args:
-        scene: the scene.
-        grid: [g, g] thing grid (see `train.pictures.thing_grid`).
-
-    Returns:
-        [g * g, 5] in the order of `ATTRIBUTES`.
-    """
-    background = [0] + [NO_THING] * (len(ATTRIBUTES) - 1)
-    table = np.asarray([background] + [_thing_targets(thing) for thing in scene.things], np.int64)
-    return table[grid.reshape(-1)]  # [g, g] -> [g * g, 5]
-
-
-def _thing_targets(thing: Thing) -> list[int]:
-    return [
-        KINDS.index(thing.kind) + 1,
-        COLOURS.index(thing.colour),
-        PATTERNS.index(thing.pattern),
-        0 if thing.second_colour is None else COLOURS.index(thing.second_colour) + 1,
-        list(SIZES).index(thing.size),
-    ]
-
-
-MEAN: Final = (0.48145466, 0.4578275, 0.40821073)  # CLIP's, in every tower's preprocessing
-STD: Final = (0.26862954, 0.26130258, 0.27577711)
-
-
-def normalise(pixels: NDArray[np.uint8]) -> Tensor:
-    """Pictures [B, S, S, 3] of bytes as the tower's input [B, 3, S, S]."""
-    scaled = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255  # [B, S, S, 3] -> [B, 3, S, S]
-    return (scaled - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(STD).view(3, 1, 1)
 
 
 def _config(recipe: Recipe, tokenizer: PreTrainedTokenizerBase) -> CLIPConfig:

@@ -40,7 +40,9 @@ class LanguageObjective:
             )
         )
         self.module.set_attn_implementation(recipe.model.attention)
-        settings = LlavaSettings(template=recipe.model.template, max_length=sizes["max_position_embeddings"])
+        settings = LlavaSettings(
+            template=recipe.model.template or "storybook", max_length=sizes["max_position_embeddings"]
+        )
         self.processor = LlavaProcessor(tokenizer, settings)
 
     @property

@@ -46,9 +46,10 @@ class VisionLanguageObjective:
         return len(self.source)
 
     def batch(self, examples: list[int], number: int) -> VisionLanguageBatch:
-        """One packed row per picture."""
+        """One packed row per picture, with as many of its conversations as fit."""
         groups = [self.source.encode(self.chat.processor, index, number) for index in examples]
-        rows = [pack(group, [self.chat.feature_count(image) for image in group[0].images]) for group in groups]
+        counts = [[self.chat.feature_count(image) for image in group[0].images] for group in groups]
+        rows = [pack(group, count, self.data.length) for group, count in zip(groups, counts, strict=True)]
         tiles = [image.pixels for group in groups for image in group[0].images]
         return collate(rows, self.chat.processor.tokenizer.pad_token_id), tiles
 

@@ -1,0 +1,39 @@
+#!/bin/sh
+# What the embedded models can do, in one minute and offline. Usage: scripts/demo.sh FOLDER
+set -eu
+
+folder=${1:-demo}
+picture=$folder/pictures/images/000000.png
+rm -rf "$folder/vqa" "$folder/vqa-novel" "$folder/retrieval" # answers of other weights are not gone on with
+mkdir -p "$folder"
+
+title() { printf '\n\033[1m%s\033[0m\n' "$1"; }
+run() { printf '\033[36m$ %s\033[0m\n' "$*"; "$@"; }
+
+title "This machine, and what it can run"
+run gesso doctor
+run gesso models
+
+title "Pictures of scenes that training never saw"
+run gesso storybook sheet --split test --count 12 --columns 4 --size 240 --seed 1 --captions --out "$folder/sheet.png"
+run gesso storybook make --split test --count 4 --size 384 --seed 1 --out "$folder/pictures"
+
+title "mini-llava looks at $picture"
+run gesso ask "$picture" "Describe the picture in detail."
+run gesso ask "$picture" "How many things are there?"
+run gesso ask "$picture" "请详细描述这张图。"
+run gesso ask "$picture" "有几个东西？"
+
+title "A conversation, its lines from a file"
+printf '%s\n' "What place is this?" "What does the picture show?" "/save $folder/conversation.json" >"$folder/lines.txt"
+cat "$folder/lines.txt"
+run gesso chat --image "$picture" <"$folder/lines.txt"
+
+title "Small evaluations: exact answers, and captions found among a hundred"
+run gesso eval mini-llava --task storybook-vqa --split test --count 64 --seed 1 --out "$folder/vqa"
+run gesso eval mini-llava --task storybook-vqa --split novel --count 64 --seed 1 --out "$folder/vqa-novel"
+run gesso eval mini-clip --task storybook-retrieval --split test --count 100 --seed 1 --out "$folder/retrieval"
+
+title "Made just now"
+ls -1 "$folder"/*.png "$folder"/*.json "$folder"/pictures/images/*.png
+printf 'Every answer of the evaluations: %s\n' "$folder/vqa/samples.jsonl"

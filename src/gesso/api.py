@@ -1,0 +1,153 @@
+"""gesso in Python: `model = gesso.load(name)`, then `model.chat(...)`, `batch(...)` or `ask(...)`."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, Literal, overload
+
+from torch import Tensor
+
+from gesso.core.errors import UnknownNameError, UnsupportedError
+from gesso.core.messages import Image, Message, user
+from gesso.core.results import Answer
+from gesso.core.sampling import Sampling
+from gesso.engines.chat import AnswerStream, Chat
+from gesso.engines.match import Matcher
+from gesso.engines.options import LoadOptions
+from gesso.engines.pool import Engine, load_engine
+
+__all__ = ["Messages", "Model", "as_messages", "as_sampling", "load"]
+
+Messages = Message | Mapping[str, Any] | Sequence[Message | Mapping[str, Any]]
+"""A conversation as users may give it: a message or several, each a `Message` or an OpenAI chat message."""
+
+
+def load(
+    name: str | Path,
+    *,
+    device: str = "auto",
+    dtype: str = "auto",
+    base: str | None = None,
+    threads: int | None = None,
+) -> "Model":
+    """Load a model.
+
+    Args:
+        name: a name of the catalogue ("mini-llava", "llava-v1.5-7b"; see `gesso models`), a folder, or a
+            Hugging Face repository.
+        device: as in `LoadOptions`; by default a CUDA GPU if there is one.
+        dtype: as in `LoadOptions`.
+        base: for an adapter, the folder or name of the model under it.
+        threads: CPU threads of torch, for the whole process; the minis take one unless told otherwise.
+
+    Raises:
+        UnknownNameError: nothing has this name.
+        UnsupportedError: this version of gesso does not run the model.
+        CheckpointError: its files are missing, damaged or do not fit.
+    """
+    options = LoadOptions(device=device, dtype=dtype, base=base, threads=threads)
+    return Model(str(name), load_engine(str(name), options))
+
+
+class Model:
+    """A loaded model.
+
+    Args:
+        name: what it was loaded as.
+        engine: what does the work.
+    """
+
+    def __init__(self, name: str, engine: Engine) -> None:
+        self.name = name
+        self.engine = engine
+
+    @overload
+    def chat(self, messages: Messages, *, stream: Literal[False] = False, **sampling: Any) -> Answer: ...
+
+    @overload
+    def chat(self, messages: Messages, *, stream: Literal[True], **sampling: Any) -> AnswerStream: ...
+
+    def chat(self, messages: Messages, *, stream: bool = False, **sampling: Any) -> Answer | AnswerStream:
+        """Answer a conversation.
+
+        Args:
+            messages: the conversation; its last message is the user's.
+            stream: give an iterator of text pieces, whose `answer` holds the whole in the end.
+            sampling: options of `gesso.Sampling`, such as `temperature` and `max_new_tokens`.
+
+        Raises:
+            UnsupportedError: the model cannot chat, or cannot take a part of a message.
+            UsageError: an option is unknown or out of range, or the conversation is too long.
+            MediaError: a picture cannot be read.
+        """
+        pieces = self._chat_engine().stream(as_messages(messages), as_sampling(sampling))
+        return pieces if stream else pieces.answer
+
+    def batch(self, conversations: Sequence[Messages], **sampling: Any) -> list[Answer]:
+        """Answer many conversations together; faster than one by one. Errors as in `chat`."""
+        ready = [as_messages(messages) for messages in conversations]
+        return self._chat_engine().batch(ready, as_sampling(sampling))
+
+    def ask(self, image: Any, question: str, **sampling: Any) -> Answer:
+        """Answer one question about one picture: a path, URL, bytes or PIL image. Errors as in `chat`."""
+        asked = user(image if isinstance(image, Image) else Image(image), question)
+        return self.chat(asked, stream=False, **sampling)
+
+    def embed_images(self, images: Sequence[Any]) -> Tensor:
+        """One unit vector for each picture (path, URL, bytes or PIL image), [I, D].
+
+        Raises:
+            UnsupportedError: the model is not one that compares pictures with texts.
+            MediaError: a picture cannot be read.
+        """
+        return self._matcher().embed_images([_source(image) for image in images])
+
+    def embed_texts(self, texts: Sequence[str]) -> Tensor:
+        """One unit vector for each text, [T, D]; errors as in `embed_images`."""
+        return self._matcher().embed_texts(texts)
+
+    def scores(self, images: Sequence[Any], texts: Sequence[str]) -> Tensor:
+        """How well each text fits each picture, [I, T], in [-1, 1]; errors as in `embed_images`."""
+        return self._matcher().scores([_source(image) for image in images], texts)
+
+    def _matcher(self) -> Matcher:
+        if not isinstance(self.engine, Matcher):
+            raise UnsupportedError(f"{self.name} does not compare pictures with texts; load one that gives "
+                                   "scores, such as mini-clip")  # fmt: skip
+        return self.engine
+
+    def _chat_engine(self) -> Chat:
+        if not isinstance(self.engine, Chat):
+            raise UnsupportedError(f"{self.name} compares pictures with texts and cannot chat; use `scores`, "
+                                   "or load a model that gives text")  # fmt: skip
+        return self.engine
+
+
+def as_messages(messages: Messages) -> list[Message]:
+    """A conversation as a list of messages.
+
+    Raises:
+        UsageError: an OpenAI message is malformed.
+        UnsupportedError: it holds something that gesso does not take.
+    """
+    listed = [messages] if isinstance(messages, Message | Mapping) else messages
+    return [m if isinstance(m, Message) else Message.from_openai(m) for m in listed]
+
+
+def as_sampling(options: Mapping[str, Any]) -> Sampling:
+    """Sampling settings from keyword options; `stop` may be a single text or a list.
+
+    Raises:
+        UnknownNameError: there is no such option.
+        UsageError: a value is out of range.
+    """
+    known = {field.name for field in fields(Sampling)}
+    for name in options:
+        if name not in known:
+            raise UnknownNameError("sampling option", name, known)
+    stop = options.get("stop") or ()
+    return Sampling(**{**options, "stop": (stop,) if isinstance(stop, str) else tuple(stop)})
+
+
+def _source(image: Any) -> Any:
+    return image.source if isinstance(image, Image) else image

@@ -1,0 +1,92 @@
+"""The state of an interactive chat: what was said, and how it is taken back or changed (no torch)."""
+
+import json
+from pathlib import Path
+
+from gesso.core.errors import MediaError, UsageError
+from gesso.core.messages import Image, Message, Text, assistant, user
+
+__all__ = ["Conversation"]
+
+
+class Conversation:
+    """Messages so far, and pictures that wait for the next question.
+
+    Args:
+        opening: messages before the first question, such as a system message; they survive a reset.
+    """
+
+    def __init__(self, opening: tuple[Message, ...] = ()) -> None:
+        self._opening = opening
+        self.messages: list[Message] = list(opening)
+        self.waiting: list[Image] = []
+
+    def show(self, path: str) -> None:
+        """Put a picture before the next question.
+
+        Raises:
+            MediaError: there is no such file.
+        """
+        if "://" not in path and not path.startswith("data:") and not Path(path).expanduser().is_file():
+            raise MediaError(f"there is no picture {path!r}; give the path of a file")
+        self.waiting.append(Image(path))
+
+    def ask(self, question: str) -> None:
+        """The user's next message, with the pictures that wait."""
+        self.messages.append(user(*self.waiting, question))
+        self.waiting = []
+
+    def answer(self, text: str) -> None:
+        """The model's answer to it."""
+        self.messages.append(assistant(text))
+
+    def reset(self) -> None:
+        """Forget everything but the opening."""
+        self.messages, self.waiting = list(self._opening), []
+
+    def take_back(self) -> None:
+        """Forget the last question, because it could not be answered."""
+        self.messages.pop()
+
+    def regenerate(self) -> None:
+        """Forget the last answer, so that its question is open again.
+
+        Raises:
+            UsageError: nothing was answered yet.
+        """
+        if not self.messages or self.messages[-1].role != "assistant":
+            raise UsageError("there is no answer to make anew; ask something first")
+        self.messages.pop()
+
+    def edit(self, number: int, question: str) -> None:
+        """Replace a question, keep its pictures, and forget what came after it.
+
+        Args:
+            number: which question, counted from 1.
+            question: its new text.
+
+        Raises:
+            UsageError: there are not so many questions.
+        """
+        places = [place for place, message in enumerate(self.messages) if message.role == "user"]
+        if not 1 <= number <= len(places):
+            raise UsageError(
+                f"there is no question {number}, {len(places)} were asked; the first is number 1"
+            )
+        place = places[number - 1]
+        pictures = self.messages[place].images
+        self.messages[place:] = [Message("user", (*pictures, Text(question)))]
+
+    def save(self, path: str) -> None:
+        """Write the conversation as a JSON list of OpenAI chat messages.
+
+        Raises:
+            UsageError: the file cannot be written.
+        """
+        text = json.dumps([message.to_openai() for message in self.messages], ensure_ascii=False, indent=2)
+        try:
+            Path(path).expanduser().write_text(text + "\n", "utf-8")
+        except OSError as error:
+            raise UsageError(
+                f"cannot write {path!r} ({error.strerror}); give a file in an existing folder"
+            ) from error

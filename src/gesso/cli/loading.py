@@ -1,0 +1,25 @@
+"""Loading a model for a command, with a sign of life on standard error."""
+
+from typing import TYPE_CHECKING, Any
+
+from gesso.cli.output import err
+from gesso.engines.options import LoadOptions
+
+if TYPE_CHECKING:
+    from gesso.api import Model
+
+__all__ = ["load_model"]
+
+
+def load_model(name: str, options: LoadOptions) -> "Model":
+    """Load a model as `gesso.load` does; errors as there."""
+    with err.status(f"loading {name}"):  # drawn on a terminal only
+        from transformers.utils import logging
+
+        from gesso.api import Model
+        from gesso.engines.pool import load_engine
+
+        chatter: Any = logging
+        chatter.set_verbosity_error()
+        chatter.disable_progress_bar()
+        return Model(name, load_engine(name, options))

@@ -1,0 +1,64 @@
+"""Models in memory: loaded on first use, shared by those who ask for the same, the oldest dropped."""
+
+from collections import OrderedDict
+
+import torch
+
+from gesso.core.registry import import_target
+from gesso.engines.builders import builder_for, device_of, is_small
+from gesso.engines.catalog import known
+from gesso.engines.chat import Chat
+from gesso.engines.folders import folder_of
+from gesso.engines.match import Matcher
+from gesso.engines.options import LoadOptions
+
+__all__ = ["Engine", "Pool", "load_engine"]
+
+Engine = Chat | Matcher
+
+
+def load_engine(name: str, options: LoadOptions) -> Engine:
+    """Load a model by catalogue name, folder or Hugging Face repository.
+
+    Raises:
+        UnknownNameError: nothing has this name.
+        UnsupportedError: this version of gesso does not run it.
+        CheckpointError: its files are missing, damaged or do not fit.
+    """
+    folder = folder_of(name)
+    row = known(name)
+    builder = import_target(row.builder if row is not None else builder_for(folder))
+    threads = options.threads
+    if threads is None and is_small(folder) and device_of(options).type == "cpu":
+        threads = 1
+    if threads is not None:
+        torch.set_num_threads(threads)
+    engine: Engine = builder(folder, options)
+    return engine
+
+
+class Pool:
+    """Loaded models, at most `limit` at a time; the one that was used longest ago makes room.
+
+    Args:
+        limit: how many models are held.
+    """
+
+    def __init__(self, limit: int = 2) -> None:
+        self._limit = limit
+        self._held: OrderedDict[tuple[str, LoadOptions], Engine] = OrderedDict()
+
+    def get(self, name: str, options: LoadOptions | None = None) -> Engine:
+        """A model, loaded if it is not held yet; errors as in `load_engine`."""
+        key = (name, options or LoadOptions())
+        if key not in self._held:
+            while len(self._held) >= self._limit:
+                self._held.popitem(last=False)  # before loading: there may be no room for both
+            self._held[key] = load_engine(*key)
+        self._held.move_to_end(key)
+        return self._held[key]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the models held, the longest unused first."""
+        return tuple(name for name, _ in self._held)

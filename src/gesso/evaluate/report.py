@@ -1,0 +1,96 @@
+"""Scores of a whole evaluation: mean, standard error and count, in all and by kind of question."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rich.table import Table
+
+from gesso.evaluate.scorers import mean_and_stderr
+from gesso.evaluate.task import Record
+
+__all__ = ["Report", "Score", "report_table", "summarise"]
+
+DIGITS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """A mean.
+
+    Attributes:
+        score: the mean, 0-1.
+        stderr: its standard error.
+        n: how many values it is the mean of.
+    """
+
+    score: float
+    stderr: float
+    n: int
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> "Score":
+        """The mean of some values."""
+        mean, stderr = mean_and_stderr(values)
+        return cls(round(mean, DIGITS), round(stderr, DIGITS), len(values))
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What an evaluation found.
+
+    Attributes:
+        task: name of the task.
+        model: name of the model.
+        split: the data it was drawn from.
+        seed: which samples of it.
+        n: number of samples.
+        score: mean over the samples, 0-1.
+        stderr: its standard error.
+        scores: the same by kind of question, then further figures by name.
+    """
+
+    task: str
+    model: str
+    split: str
+    seed: int
+    n: int
+    score: float
+    stderr: float
+    scores: Mapping[str, Score]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as JSON values."""
+        return asdict(self)
+
+
+def summarise(records: Iterable[Record]) -> tuple[Score, dict[str, Score]]:
+    """The score over all samples, and the scores by kind, followed by those of the extra figures.
+
+    Records that share an id are one sample, whose score is their mean: they are not independent, so counting
+    them one by one would make the standard error too small.
+    """
+    samples: dict[str, list[float]] = {}
+    kinds: dict[str, list[float]] = {}
+    extras: dict[str, list[float]] = {}
+    for record in records:
+        samples.setdefault(record.id, []).append(record.score)
+        kinds.setdefault(record.kind, []).append(record.score)
+        for name, value in record.extras.items():
+            extras.setdefault(name, []).append(value)
+    whole = Score.of([sum(scores) / len(scores) for scores in samples.values()])
+    parts = [*sorted(kinds.items()), *sorted(extras.items())]
+    return whole, {name: Score.of(values) for name, values in parts}
+
+
+def report_table(report: Report) -> Table:
+    """The report for people."""
+    table = Table(title=f"{report.model}: {report.task}, split {report.split}, seed {report.seed}")
+    table.add_column("kind")
+    for column in ("score", "± stderr", "n"):
+        table.add_column(column, justify="right")
+    for name, part in report.scores.items():
+        table.add_row(name, f"{part.score:.4f}", f"{part.stderr:.4f}", str(part.n))
+    table.add_section()
+    table.add_row("all", f"{report.score:.4f}", f"{report.stderr:.4f}", str(report.n), style="bold")
+    return table

@@ -1,0 +1,122 @@
+"""Pictures from files, bytes, URLs and PIL, as upright RGB."""
+
+import struct
+import warnings
+import zlib
+from base64 import b64encode
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from gesso.core.errors import MediaError, UsageError
+from gesso.media.fetch import DEFAULT_POLICY, FetchPolicy, fetch, read_data_url, shorten
+
+__all__ = ["MAX_PIXELS", "data_url", "load_image"]
+
+MAX_PIXELS: Final = 100_000_000
+"""Largest picture that is decoded; a header that announces more is refused before decoding."""
+
+# PIL reads more, but some of its readers run other programs or are seldom tested
+_FORMATS: Final = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
+# what PIL's readers are known to raise on damaged files
+_DAMAGE: Final = (
+    OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, OverflowError,
+    struct.error, zlib.error, Image.DecompressionBombError,
+)  # fmt: skip
+
+
+def load_image(source: Any, policy: FetchPolicy = DEFAULT_POLICY) -> Image.Image:
+    """Read a picture as RGB: turned upright by its EXIF entry, the first frame, laid on white where clear.
+
+    Args:
+        source: a path, an http(s) or `data:` URL, the bytes of a file, or a PIL image.
+        policy: which of these may be read.
+
+    Raises:
+        MediaError: the picture is missing, damaged, too large, of an unknown kind, or forbidden.
+        UsageError: `source` is none of these things.
+    """
+    if isinstance(source, Image.Image):
+        if type(source) is Image.Image and source.mode == "RGB" and not source.info:
+            return source  # made in memory, nothing to turn or fill
+        return _upright_rgb(source, "the PIL image")
+    if isinstance(source, bytes | bytearray | memoryview):
+        return _decode(BytesIO(source), "the picture given as bytes")
+    if isinstance(source, Path):
+        return _from_path(source, policy)
+    if not isinstance(source, str):
+        raise UsageError(f"picture source of type {type(source).__name__}; "
+                         "allowed: a path, an http(s) or data: URL, bytes, a PIL image")  # fmt: skip
+    return _from_text(source, policy)
+
+
+def data_url(image: Image.Image) -> str:
+    """A picture as a `data:` URL that holds a PNG file, of what `load_image` makes of it."""
+    file = BytesIO()
+    load_image(image).save(file, "PNG")
+    return f"data:image/png;base64,{b64encode(file.getvalue()).decode('ascii')}"
+
+
+def _from_text(source: str, policy: FetchPolicy) -> Image.Image:
+    scheme, colon, _ = source[:16].lower().partition(":")
+    if scheme == "data" and colon:
+        return _decode(BytesIO(read_data_url(source, "image", policy)), shorten(source, 40))
+    if "://" not in source[:32]:
+        return _from_path(Path(source), policy)
+    if scheme not in ("http", "https"):
+        raise MediaError(f"{shorten(source)} has the scheme {scheme}; allowed: http, https, data, or a path")
+    return _decode(BytesIO(fetch(source, policy)), shorten(source))
+
+
+def _from_path(path: Path, policy: FetchPolicy) -> Image.Image:
+    if not policy.allow_paths:
+        raise MediaError(f"{shorten(str(path))} names a file of this machine, which the policy forbids; "
+                         "send the content as a data: URL")  # fmt: skip
+    try:
+        with path.open("rb") as file:
+            return _decode(file, str(path))
+    except (OSError, ValueError) as error:  # ValueError: a name with a zero character
+        raise MediaError(f"picture {shorten(str(path))} cannot be opened: {error}; check the path") from error
+
+
+def _decode(file: Any, name: str) -> Image.Image:
+    with _damage(name):
+        image = Image.open(file, formats=_FORMATS)
+    return _upright_rgb(image, name)
+
+
+def _upright_rgb(image: Image.Image, name: str) -> Image.Image:
+    if not 0 < image.width * image.height <= MAX_PIXELS:
+        raise MediaError(f"{name} is {image.width} x {image.height} pixels; "
+                         f"allowed: 1 to {MAX_PIXELS} in all, resize it")  # fmt: skip
+    with _damage(name):
+        return _as_rgb(ImageOps.exif_transpose(image))
+
+
+def _as_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I"):  # 16 bits a pixel, also when PIL holds them in 32
+        return Image.fromarray((np.asarray(image).clip(0, 65535) >> 8).astype(np.uint8)).convert("RGB")
+    if image.mode == "F":
+        raise ValueError("its grey levels are floating point numbers, of unknown range")
+    if image.has_transparency_data:
+        clear = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", clear.size, "white"), clear).convert("RGB")
+    return image.convert("RGB")
+
+
+@contextmanager
+def _damage(name: str) -> Iterator[None]:
+    """Turns PIL's many ways to fail into one, and keeps its warnings from the user."""
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module=r"PIL\.")
+            yield
+    except _DAMAGE as error:
+        unknown = f"its format is none of {', '.join(_FORMATS)}"
+        cause = unknown if isinstance(error, UnidentifiedImageError) else str(error) or type(error).__name__
+        raise MediaError(f"{name} cannot be read: {cause}; save it again as 8-bit PNG or JPEG") from error

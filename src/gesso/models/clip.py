@@ -1,0 +1,119 @@
+"""A CLIP model as what it is: two encoders into one space (arXiv 2103.00020)."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional
+from transformers import AutoTokenizer, CLIPImageProcessorPil, CLIPModel, PreTrainedTokenizerBase
+
+from gesso.core.errors import CheckpointError
+from gesso.models.checkpoints import read_json
+
+__all__ = ["ClipEncoder"]
+
+
+class ClipEncoder:
+    """Embeds pictures and texts as unit vectors, close where they belong together.
+
+    Letters: N inputs, D width of the common space, L tokens of the longest text, S side of a picture.
+
+    Args:
+        model: the two towers, in evaluation mode.
+        tokenizer: of the text tower; where it does not write the end token, that is added.
+        name: what the model is called in reports.
+        images: prepares pictures; by default resizes the shortest edge to S (bicubic), cuts out the middle
+            and normalises with CLIP's mean and deviation.
+    """
+
+    def __init__(
+        self,
+        model: CLIPModel,
+        tokenizer: PreTrainedTokenizerBase,
+        *,
+        name: str = "clip",
+        images: CLIPImageProcessorPil | None = None,
+    ) -> None:
+        config: Any = model.config
+        self.name = name
+        self.model = model
+        self._tokenizer = tokenizer
+        self._images = images or _image_processor(config.vision_config.image_size)
+        self._longest: int = config.text_config.max_position_embeddings
+        # OpenAI's tokenizer writes both ends itself, that of the minis the beginning only
+        written: Any = tokenizer("")["input_ids"]
+        self._writes_end = written[-1:] == [tokenizer.eos_token_id]
+
+    @classmethod
+    def from_folder(
+        cls,
+        folder: str | Path,
+        *,
+        device: str | torch.device = "cpu",
+        dtype: torch.dtype = torch.float32,
+        name: str | None = None,
+    ) -> Self:
+        """Load a folder that transformers' CLIP classes or `gesso train` have written.
+
+        Args:
+            folder: holds config.json, weights and tokenizer, and may hold preprocessor_config.json.
+            device: where to compute.
+            dtype: number format to compute in; embeddings are float32 in any case.
+            name: by default the name of the folder.
+
+        Raises:
+            CheckpointError: it holds no CLIP, or lacks weights or a tokenizer.
+        """
+        folder = Path(folder)
+        kind = read_json(folder / "config.json").get("model_type")
+        if kind != "clip":
+            raise CheckpointError(f"{folder} holds a {kind} model; a CLIP with both towers is needed")
+        try:
+            loaded: Any = CLIPModel.from_pretrained(folder, dtype=dtype, output_loading_info=True)
+            tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder)
+        except (OSError, ValueError) as error:
+            raise CheckpointError(f"cannot load the CLIP in {folder}: {error}") from error
+        model, info = loaded
+        if missing := sorted(info["missing_keys"]):
+            raise CheckpointError(
+                f"{folder} lacks {len(missing)} weights, {missing[0]} first; fetch it again"
+            )
+        images = None
+        if (folder / "preprocessor_config.json").is_file():
+            images = CLIPImageProcessorPil.from_pretrained(folder)
+        return cls(model.to(device).eval(), tokenizer, name=name or folder.name, images=images)
+
+    @torch.inference_mode()
+    def embed_images(self, images: Sequence[Image.Image]) -> Tensor:
+        """Unit vectors of pictures, [N, D], float32 on the CPU."""
+        pixels: Tensor = self._images(list(images), return_tensors="pt")["pixel_values"]  # [N, 3, S, S]
+        pixels = pixels.to(self.model.device, self.model.dtype)
+        pooled = self.model.vision_model(pixels).pooler_output
+        return _unit(self.model.visual_projection(pooled))
+
+    @torch.inference_mode()
+    def embed_texts(self, texts: Sequence[str]) -> Tensor:
+        """Unit vectors of texts, [N, D], float32 on the CPU; long texts are cut, their end token stays."""
+        batch = self._tokens(texts).to(self.model.device)  # ids and mask [N, L]
+        output = self.model.text_model(batch["input_ids"], attention_mask=batch["attention_mask"])
+        return _unit(self.model.text_projection(output.pooler_output))
+
+    def _tokens(self, texts: Sequence[str]) -> Any:
+        room = self._longest if self._writes_end else self._longest - 1
+        rows: Any = self._tokenizer(list(texts), truncation=True, max_length=room)["input_ids"]
+        if not self._writes_end:
+            rows = [[*row, self._tokenizer.eos_token_id] for row in rows]
+        return self._tokenizer.pad({"input_ids": rows}, return_tensors="pt")
+
+
+def _image_processor(size: int) -> CLIPImageProcessorPil:
+    return CLIPImageProcessorPil(
+        size={"shortest_edge": size}, crop_size={"height": size, "width": size}, do_convert_rgb=True
+    )
+
+
+def _unit(features: Tensor) -> Tensor:
+    return functional.normalize(features.float(), dim=-1).cpu()

@@ -1,0 +1,239 @@
+"""Loading LLaVA from every form it is published in.
+
+- The original's full checkpoints (flat config.json, .bin or safetensors, sharded or not).
+- The original's projector-only checkpoints (mm_projector.bin) and LoRA checkpoints, with their base.
+- transformers' LLaVA and LLaVA-NeXT folders (nested config.json), among them those gesso saves.
+
+Which of them a folder is follows from its files and config, never from its name. Facts on the original's
+loader (`llava/model/builder.py` at c121f04) stand where they decide something.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoTokenizer, PreTrainedConfig, PreTrainedTokenizerBase
+
+from gesso.core.errors import CheckpointError, UsageError
+from gesso.models.checkpoints import (
+    KeyRule,
+    fill,
+    open_tensors,
+    read_json,
+    rename_keys,
+    resolve_folder,
+    weight_files,
+)
+from gesso.models.llava.lora import is_lora, merge_lora
+from gesso.models.llava.model import LlavaChat
+from gesso.models.llava.modules import MODULES, SETTINGS_KEY, module_config
+from gesso.models.llava.preprocess import PixelSettings
+from gesso.models.llava.read_config import (
+    choose_template,
+    is_original,
+    read_saved_settings,
+    read_settings,
+    read_text_config,
+)
+from gesso.models.llava.settings import LlavaSettings
+from gesso.models.llava.towers import find_tower, tower_tensors
+
+__all__ = ["load_llava", "original_key_rules"]
+
+INNER: Final = r"(?:model|transformer)\."
+"""What stands before all keys but the head's."""
+
+PROJECTOR_FILE: Final = "mm_projector.bin"
+
+EMBEDDINGS: Final = ("model.embed_tokens.weight", "transformer.wte.weight", "lm_head.weight")
+"""Weights with a row for each token; LLaMA's and Mistral's names, MPT's, and the head of all."""
+
+
+def load_llava(
+    path: str | Path,
+    *,
+    dtype: torch.dtype | None = None,
+    device: str | torch.device | None = None,
+    base: str | Path | None = None,
+    tower: str | Path | None = None,
+) -> LlavaChat:
+    """Load a LLaVA.
+
+    Args:
+        path: folder, or repository of the Hub.
+        dtype: of the weights; None keeps that of the checkpoint's language model.
+        device: where the model goes; None leaves it on the CPU.
+        base: the language model that a projector-only or LoRA checkpoint belongs to.
+        tower: the CLIP that the checkpoint names as `mm_vision_tower`, if it lies elsewhere.
+
+    Raises:
+        CheckpointError: files are missing or damaged, or keys and model do not fit; keys are named.
+        UnsupportedError: a kind of LLaVA that gesso does not have.
+        UsageError: `base` or `tower` is missing, or given where nothing would use it.
+    """
+    folder = resolve_folder(path)
+    config = read_json(folder / "config.json")
+    if is_original(config):
+        chat = _load_original(folder, config, dtype, base, tower)
+    elif base is None and tower is None:
+        chat = _load_saved(folder, dtype)
+    else:
+        raise UsageError(f"{folder} is complete; leave out base and tower")
+    if device is not None:
+        module: nn.Module = chat.module
+        module.to(device)
+    return chat
+
+
+def original_key_rules(settings: LlavaSettings) -> list[KeyRule]:
+    """From key names of haotian-liu/LLaVA (LLaMA and Mistral `model.*`, MPT `transformer.*`) to our modules'."""
+    rules = [
+        # derived buffers, recomputed from the config
+        KeyRule(r".*\.rotary_emb\.inv_freq", None),
+        KeyRule(r".*\.embeddings\.position_ids", None),
+        KeyRule(r"(lm_head\..*)", r"\1"),
+        KeyRule(r"model\.((?:embed_tokens|layers|norm)\..*)", r"model.language_model.\1"),
+        KeyRule(r"transformer\.((?:wte|blocks|norm_f)\..*)", r"model.language_model.\1"),
+        KeyRule(rf"{INNER}vision_tower\.vision_tower\.vision_model\.(.*)", r"model.vision_tower.\1"),
+        # a newline that this way of merging never shows to the model
+        KeyRule(
+            rf"{INNER}(image_newline)", r"model.\1" if settings.patch_merge_type == "spatial_unpad" else None
+        ),
+    ]
+    if settings.in_tree:
+        rules.append(KeyRule(rf"{INNER}mm_projector\.0\.(.*)", r"model.multi_modal_projector.linear_1.\1"))
+        rules.append(KeyRule(rf"{INNER}mm_projector\.2\.(.*)", r"model.multi_modal_projector.linear_2.\1"))
+    else:
+        rules.append(KeyRule(rf"{INNER}mm_projector\.(.*)", r"model.multi_modal_projector.\1"))
+    return rules
+
+
+def _load_original(
+    folder: Path,
+    config: Mapping[str, Any],
+    dtype: torch.dtype | None,
+    base: str | Path | None,
+    tower: str | Path | None,
+) -> LlavaChat:
+    source = resolve_folder(base) if base is not None else None
+    tensors = _language_tensors(folder, source)
+    found = find_tower(config, folder, tower)
+    settings = read_settings(config, found.config, choose_template(config, folder.name))
+    tensors = tower_tensors(tensors, config, found)
+    if is_lora(folder):
+        tensors = merge_lora(tensors, folder)
+    text = read_text_config(config)
+    tokenizer = _tokenizer(folder if source is None or _has_tokenizer(folder) else source, text)
+    _add_tokens(tokenizer, config)
+    tensors = _grow(tensors, text, len(tokenizer))
+    names = rename_keys(tensors, original_key_rules(settings))
+    ours = {name: tensors[key] for key, name in names.items()}
+    whole = module_config(settings, found.config, text, image_token_index=_unused_token(tokenizer))
+    module = fill(MODULES[type(whole)], whole, ours, dtype or _dtype_of(tensors))
+    return LlavaChat.from_parts(module, settings, tokenizer, pixels=found.pixels)
+
+
+def _language_tensors(folder: Path, base: Path | None) -> dict[str, Tensor]:
+    """The language model's weights, and what lies in the same files, under original key names."""
+    own = weight_files(folder)
+    projector = folder / PROJECTOR_FILE
+    if is_lora(folder) or not own:
+        if base is None:
+            what = "a LoRA adapter" if is_lora(folder) else "a projector alone"
+            raise UsageError(f"{folder} holds {what}; give base, the language model it was trained on")
+        own = weight_files(base)
+        if not own:
+            raise CheckpointError(f"the base {base} has no weight files")
+    elif base is not None and not projector.is_file():
+        raise UsageError(f"{folder} is complete; leave out base")
+    elif base is not None:
+        own = weight_files(base)
+    tensors = open_tensors(own)
+    if base is not None and not is_lora(folder):
+        if not projector.is_file():
+            raise CheckpointError(f"{folder} has neither weights nor {PROJECTOR_FILE}")
+        tensors |= open_tensors([projector])
+    return tensors
+
+
+def _has_tokenizer(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in ("tokenizer.json", "tokenizer.model"))
+
+
+def _tokenizer(folder: Path, text: PreTrainedConfig | None = None) -> PreTrainedTokenizerBase:
+    """The folder's tokenizer; a flat config.json beside it is not read."""
+    try:
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder, config=text)
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{folder} has no tokenizer that can be read: {error}") from error
+    return tokenizer
+
+
+def _add_tokens(tokenizer: PreTrainedTokenizerBase, config: Mapping[str, Any]) -> None:
+    """Add the picture tokens the original adds after loading; mm_use_im_patch_token is true unless said."""
+    added = ["<im_patch>"] if config.get("mm_use_im_patch_token", True) else []
+    if config.get("mm_use_im_start_end", False):
+        added += ["<im_start>", "<im_end>"]
+    tokenizer.add_tokens(added, special_tokens=True)
+
+
+def _grow(tensors: Mapping[str, Tensor], text: PreTrainedConfig, tokens: int) -> dict[str, Tensor]:
+    """Give new tokens embeddings: the mean of the others, as the original's trainer does.
+
+    The original also cuts embeddings that have more rows than the tokenizer has tokens, which would change
+    the published vocabulary; they are kept here.
+    """
+    grown = dict(tensors)
+    if "lm_head.weight" not in grown and "transformer.wte.weight" in grown:
+        grown["lm_head.weight"] = grown["transformer.wte.weight"]  # MPT's one weight for both
+    if tokens <= text.vocab_size:
+        return grown
+    for name in EMBEDDINGS:
+        if name in grown and len(grown[name]) < tokens:
+            rows = grown[name]
+            mean = rows.float().mean(0, keepdim=True).to(rows.dtype)  # [1, D]
+            grown[name] = torch.cat([rows, mean.expand(tokens - len(rows), -1)])
+    text.vocab_size = tokens
+    return grown
+
+
+def _dtype_of(tensors: Mapping[str, Tensor]) -> torch.dtype:
+    """The dtype of the language model."""
+    found = [tensors[name].dtype for name in EMBEDDINGS if name in tensors]
+    if not found:
+        raise CheckpointError(f"the checkpoint has no token embeddings ({' or '.join(EMBEDDINGS[:2])})")
+    return found[0]
+
+
+def _unused_token(tokenizer: PreTrainedTokenizerBase) -> int:
+    """An id that no text gives, to stand for pictures where transformers reads ids by itself."""
+    return int(tokenizer.unk_token_id or 0)
+
+
+def _load_saved(folder: Path, dtype: torch.dtype | None) -> LlavaChat:
+    """A folder in transformers' own format."""
+    config = AutoConfig.from_pretrained(folder)
+    if type(config) not in MODULES:
+        raise CheckpointError(f"{folder} holds a model of type {config.model_type}; allowed: "
+                              f"{', '.join(known.model_type for known in MODULES)}")  # fmt: skip
+    loaded: Any = MODULES[type(config)].from_pretrained(
+        folder, config=config, dtype=dtype or "auto", output_loading_info=True
+    )
+    module, report = loaded
+    _require_clean(report, folder)
+    saved = getattr(config, SETTINGS_KEY, None)
+    settings = LlavaSettings.from_dict(saved) if saved else read_saved_settings(config, folder.name)
+    pixels = PixelSettings.from_folder(folder)
+    return LlavaChat.from_parts(module, settings, _tokenizer(folder), pixels=pixels)
+
+
+def _require_clean(report: Mapping[str, Any], folder: Path) -> None:
+    """Refuse what transformers only warns of: weights missing, left over or of another shape."""
+    for what in ("missing_keys", "unexpected_keys", "mismatched_keys"):
+        keys = sorted(map(str, report[what]))
+        if keys:
+            raise CheckpointError(
+                f"{folder}: {len(keys)} {what.replace('_', ' ')}, such as {', '.join(keys[:5])}"
+            )

@@ -1,0 +1,168 @@
+"""LLaVA as gesso's engines and trainer see it: conversations in, prompt embeddings out."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from gesso.core.errors import UsageError
+from gesso.models.base import IGNORE_INDEX, Encoded, ImageTiles
+from gesso.models.llava.anyres import image_token_count, tile_grid, unpadded
+from gesso.models.llava.export import write_processor
+from gesso.models.llava.modules import SETTINGS_KEY
+from gesso.models.llava.preprocess import PixelSettings
+from gesso.models.llava.processor import LlavaProcessor
+from gesso.models.llava.settings import LlavaSettings
+from gesso.nn.merge import join_flat, join_lines, pad_rows, splice
+
+__all__ = ["LlavaChat"]
+
+Size = tuple[int, int]
+
+
+class LlavaChat:
+    """A LLaVA of any version: transformers module, settings and processor together.
+
+    It computes picture features and their merging itself, in one way for all versions, and leaves tower,
+    projector and language model to the module. Letters: T tiles, N positions of one picture, L positions of a
+    prompt, B prompts, D width of the language model.
+
+    Args:
+        module: of one of the classes in `gesso.models.llava.modules`.
+        processor: turns messages into this model's inputs.
+        pixels: how the processor normalises pictures; it is saved with the model.
+    """
+
+    def __init__(
+        self, module: PreTrainedModel, processor: LlavaProcessor, pixels: PixelSettings | None = None
+    ) -> None:
+        self._module = module
+        self.processor = processor
+        self.pixels = pixels or PixelSettings()
+
+    @classmethod
+    def from_parts(
+        cls,
+        module: PreTrainedModel,
+        settings: LlavaSettings,
+        tokenizer: PreTrainedTokenizerBase,
+        *,
+        pixels: PixelSettings | None = None,
+    ) -> Self:
+        """Put a module and a tokenizer together; `pixels` is CLIP's normalisation unless given."""
+        return cls(module, LlavaProcessor(tokenizer, settings, pixels=pixels), pixels)
+
+    @property
+    def settings(self) -> LlavaSettings:
+        """What distinguishes this LLaVA from others."""
+        return self.processor.settings
+
+    @property
+    def module(self) -> PreTrainedModel:
+        """The whole model."""
+        return self._module
+
+    @property
+    def language_model(self) -> PreTrainedModel:
+        """The causal language model: the whole module, which given embeddings leaves the tower alone.
+
+        Its text settings are `config.get_text_config()`.
+        """
+        return self._module
+
+    @property
+    def parts(self) -> Mapping[str, nn.Module]:
+        """Tower, projector (with the newline) and language model (with its head), sharing their weights."""
+        model = self._module.model
+        projector = nn.Module()
+        projector.layers = model.multi_modal_projector
+        projector.register_parameter("image_newline", getattr(model, "image_newline", None))
+        language = nn.ModuleList([model.language_model, self._module.lm_head])
+        return {"vision": model.vision_tower, "projector": projector, "language": language}
+
+    def tile_features(self, pixels: Tensor) -> Tensor:
+        """Features of tiles, [T, 3, S, S] -> [T, P, D], before merging."""
+        tower = self._module.model.vision_tower
+        states = tower(
+            pixels.to(device=tower.device, dtype=tower.dtype), output_hidden_states=True
+        ).hidden_states
+        selected = states[self.settings.select_layer]  # [T, 1 + P, W]
+        if self.settings.select_feature == "patch":
+            selected = selected[:, 1:]  # without the class token
+        features: Tensor = self._module.model.multi_modal_projector(selected)
+        return features
+
+    def image_features(self, tiles: Sequence[Tensor], sizes: Sequence[Size] | None = None) -> list[Tensor]:
+        """Features of pictures as they stand in a prompt, [N_i, D] each; the tower sees all tiles at once.
+
+        Args:
+            tiles: [T_i, 3, S, S] of each picture.
+            sizes: (width, height) of each original picture in pixels; needed unless tiles are merged flat.
+        """
+        if not tiles:
+            return []
+        if sizes is None and self.settings.patch_merge_type != "flat":
+            raise UsageError(
+                f"{self.settings.patch_merge_type} merging needs the pictures' sizes; give `sizes`"
+            )
+        per_picture = torch.split(self.tile_features(torch.cat(list(tiles))), [len(t) for t in tiles])
+        places = sizes if sizes is not None else [(1, 1)] * len(tiles)
+        return [self._merge(features, size) for features, size in zip(per_picture, places, strict=True)]
+
+    def feature_count(self, image: ImageTiles) -> int:
+        """How many positions a picture takes in a prompt."""
+        return image_token_count(image.size, len(image.pixels), self.settings)
+
+    def embed(self, encoded: Encoded) -> Tensor:
+        """Prompt embeddings [L, D]."""
+        return self._splice([encoded])[0][0]
+
+    def embed_batch(self, batch: Sequence[Encoded]) -> tuple[Tensor, Tensor, Tensor]:
+        """Embeddings of conversations for training, differentiable, padded on the right.
+
+        Rows beyond the model's longest sequence are cut at their end, as the original does.
+
+        Returns:
+            embeddings [B, L, D], labels [B, L] (`IGNORE_INDEX` where nothing is learned), mask [B, L].
+        """
+        rows, labels = self._splice(batch)
+        limit = self.settings.max_length
+        embeddings, mask = pad_rows(rows, max_length=limit)
+        cut = [row[:limit] for row in labels]
+        return embeddings, nn.utils.rnn.pad_sequence(cut, True, IGNORE_INDEX), mask
+
+    def save_pretrained(self, folder: Path) -> None:
+        """Write a folder that `load_llava` reads, and plain transformers too if it has such a model."""
+        setattr(self._module.config, SETTINGS_KEY, self.settings.to_dict())
+        self._module.save_pretrained(folder)
+        write_processor(folder, self.processor.tokenizer, self.settings, self.pixels)
+
+    def _merge(self, features: Tensor, size: Size) -> Tensor:
+        """One picture's tiles [T, P, D] -> [N, D]."""
+        if self.settings.patch_merge_type == "flat":
+            return join_flat(features)
+        columns, rows = grid = tile_grid(size, self.settings)
+        if self.settings.patch_merge_type == "spatial":
+            return join_lines(features, grid)
+        side = self.settings.grid_side
+        shown = unpadded(size, (columns * side, rows * side))
+        return join_lines(features, grid, shown, self._module.model.image_newline)
+
+    def _splice(self, batch: Sequence[Encoded]) -> tuple[list[Tensor], list[Tensor]]:
+        """Embeddings [L_i, D] and labels [L_i] of each conversation; one pass of the tower for all."""
+        table = self._module.get_input_embeddings()
+        device = self._module.device
+        images = [image for encoded in batch for image in encoded.images]
+        features = iter(self.image_features([i.pixels for i in images], [i.size for i in images]))
+        rows, labels = [], []
+        for encoded in batch:
+            ids = torch.tensor(encoded.ids, device=device)
+            learned = torch.tensor(encoded.supervised, device=device)
+            own = [next(features) for _ in encoded.images]
+            row, row_labels = splice(ids, table, own, ids.masked_fill(~learned, IGNORE_INDEX))
+            rows.append(row)
+            labels.append(row_labels)
+        return rows, labels

@@ -1,0 +1,189 @@
+"""What each patch of a picture shows: the dense targets that teach a tower before any text does.
+
+A contrastive loss alone teaches the class token, and answers about pictures reach the tower only through a
+language model. The scene knows for free which thing every patch belongs to, so the tower is told directly.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import CLIPVisionConfig, CLIPVisionModel
+
+from gesso.config.schema import DataSettings, Recipe
+from gesso.core.errors import TrainingError
+from gesso.nn.local_init import start_local
+from gesso.storybook.scene import COLOURS, KINDS, PATTERNS, PLACES, SIZES, Scene, Thing
+from gesso.train.pictures import PictureStore
+
+__all__ = [
+    "ATTRIBUTES",
+    "FEATURE_LAYER",
+    "DenseBatch",
+    "DenseHead",
+    "DenseObjective",
+    "dense_batch",
+    "dense_targets",
+    "normalise",
+    "open_store",
+]
+
+ATTRIBUTES: Final = (
+    ("thing", 2),  # background or not
+    ("kind", len(KINDS)),
+    ("colour", len(COLOURS)),
+    ("pattern", len(PATTERNS)),
+    ("second_colour", len(COLOURS) + 1),  # 0 is none
+    ("size", len(SIZES)),
+    ("place", len(PLACES)),
+)
+NO_THING: Final = -100  # attributes of background patches are not learned
+FEATURE_LAYER: Final = -2  # the layer LLaVA reads
+MEAN: Final = (0.48145466, 0.4578275, 0.40821073)  # CLIP's, in every tower's preprocessing
+STD: Final = (0.26862954, 0.26130258, 0.27577711)
+
+
+@dataclass(frozen=True, slots=True)
+class DenseBatch:
+    """Pictures [B, 3, S, S] and the class of each attribute at each patch [B, P, 7]."""
+
+    pixels: Tensor
+    targets: Tensor
+
+
+class DenseHead(nn.Module):
+    """Reads from each patch's features which thing it shows; used in training only, never shipped.
+
+    Letters: P patches, D width of the tower.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.classify = nn.Linear(width, sum(size for _, size in ATTRIBUTES))
+
+    def forward(self, features: Tensor) -> tuple[Tensor, ...]:
+        """Logits of each attribute, [B, P, classes], from features [B, P, D]."""
+        logits: Tensor = self.classify(self.norm(features))
+        return logits.split([size for _, size in ATTRIBUTES], dim=-1)
+
+    def loss(self, features: Tensor, targets: Tensor) -> tuple[Tensor, dict[str, float]]:
+        """Sum over the attributes of their mean cross-entropy, and each of them.
+
+        Args:
+            features: [B, 1 + P, D] hidden states of the tower, class token first.
+            targets: [B, P, 7]
+        """
+        losses = [
+            functional.cross_entropy(
+                logits.float().flatten(0, 1),  # [B, P, C] -> [B * P, C]
+                targets[..., number].flatten(),
+                ignore_index=NO_THING,
+            )
+            for number, logits in enumerate(self(features[:, 1:]))
+        ]
+        names = (name for name, _ in ATTRIBUTES)
+        figures = {name: float(loss.detach()) for name, loss in zip(names, losses, strict=True)}
+        return torch.stack(losses).sum(), figures
+
+
+class DenseObjective:
+    """A CLIP vision tower that says of each patch what it shows."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        self.tower = CLIPVisionModel(CLIPVisionConfig(**recipe.model.shape["vision"]))
+        start_local(self.tower)
+        self.tower.set_attn_implementation(recipe.model.attention)
+        self.head = DenseHead(self.tower.config.hidden_size)
+        self.module = nn.ModuleDict({"tower": self.tower, "head": self.head})
+        self.pictures = open_store(recipe.data, self.tower.config)
+
+    @property
+    def parts(self) -> Mapping[str, nn.Module]:
+        """One part."""
+        return {"vision": self.module}
+
+    @property
+    def examples(self) -> int:
+        """Different pictures."""
+        return self.pictures.count
+
+    def batch(self, examples: list[int], number: int) -> DenseBatch:
+        """Pictures and what their patches show."""
+        return dense_batch(self.pictures, examples)
+
+    def loss(self, batch: DenseBatch) -> tuple[Tensor, dict[str, float]]:
+        """Cross-entropy of all attributes at all patches."""
+        states = self.tower(batch.pixels, output_hidden_states=True).hidden_states
+        loss, figures = self.head.loss(states[FEATURE_LAYER], batch.targets)
+        return loss, {"tokens": batch.targets[..., 0].numel(), **figures}
+
+    def show(self, example: int) -> str:
+        """The kind of thing at each patch of a picture."""
+        names = ("-", *KINDS)
+        targets = dense_targets(self.pictures.scene(example), self.pictures.grid(example))[:, 0]
+        rows = targets.reshape(self.pictures.grid(example).shape)
+        return "\n".join(
+            "[green]" + " ".join(f"{names[kind]:9}" for kind in row) + "[/green]" for row in rows
+        )
+
+    def save(self, folder: Path) -> None:
+        """A CLIP vision folder; the head stays behind."""
+        self.tower.save_pretrained(folder)
+
+
+def open_store(data: DataSettings, vision: CLIPVisionConfig) -> PictureStore:
+    """The recipe's pictures at the size the tower takes."""
+    if vision.image_size != data.size:
+        raise TrainingError(
+            f"data.size is {data.size} but the tower takes {vision.image_size} px; make them equal"
+        )
+    return PictureStore(
+        Path(data.cache), seed=data.seed, count=data.count, size=data.size, patch=vision.patch_size
+    )
+
+
+def dense_batch(pictures: PictureStore, examples: list[int]) -> DenseBatch:
+    """Pictures of these numbers with their dense targets."""
+    pixels = np.stack([pictures.pixels(index) for index in examples])
+    targets = [dense_targets(pictures.scene(index), pictures.grid(index)) for index in examples]
+    return DenseBatch(normalise(pixels), torch.from_numpy(np.stack(targets)))
+
+
+def dense_targets(scene: Scene, grid: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Class of each attribute at each patch.
+
+    Args:
+        scene: the scene.
+        grid: [g, g] thing grid (see `train.pictures.thing_grid`).
+
+    Returns:
+        [g * g, 7] in the order of `ATTRIBUTES`.
+    """
+    place = PLACES.index(scene.place)
+    background = [0, *[NO_THING] * (len(ATTRIBUTES) - 2), place]
+    table = np.asarray([background] + [[*_thing_targets(thing), place] for thing in scene.things], np.int64)
+    return table[grid.reshape(-1)]  # [g, g] -> [g * g, 7]
+
+
+def normalise(pixels: NDArray[np.uint8]) -> Tensor:
+    """Pictures [B, S, S, 3] of bytes as the tower's input [B, 3, S, S]."""
+    scaled = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255  # [B, S, S, 3] -> [B, 3, S, S]
+    return (scaled - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(STD).view(3, 1, 1)
+
+
+def _thing_targets(thing: Thing) -> list[int]:
+    return [
+        1,
+        KINDS.index(thing.kind),
+        COLOURS.index(thing.colour),
+        PATTERNS.index(thing.pattern),
+        0 if thing.second_colour is None else COLOURS.index(thing.second_colour) + 1,
+        list(SIZES).index(thing.size),
+    ]

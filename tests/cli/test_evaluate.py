@@ -1,0 +1,129 @@
+import json
+from pathlib import Path
+
+import pytest
+
+import tiny
+from cli.run import Gesso
+from gesso.cli import evaluate as command
+from gesso.evaluate import TASKS
+
+VQA = ("--task", "storybook-vqa", "--count", "4", "--size", "32")
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A folder with a tiny CLIP."""
+    return str(tiny.clip_folder(tmp_path_factory.mktemp("clip")))
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder to stand in."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_json_is_one_object_and_all_there_is_on_standard_output(gesso: Gesso, llava: str, here: Path) -> None:
+    outcome = gesso("eval", llava, *VQA, "--seed", "2", "--split", "novel", "--out", "log", "--json")
+    assert outcome.code == 0
+    values = json.loads(outcome.out)
+    assert list(values) == ["task", "model", "split", "seed", "n", "score", "stderr", "scores"]
+    assert (values["task"], values["model"], values["split"], values["seed"], values["n"]) == (
+        "storybook-vqa",
+        llava,
+        "novel",
+        2,
+        4,
+    )
+    assert sum(part["n"] for part in values["scores"].values()) == 4
+    assert {path.name for path in Path("log").iterdir()} == {"samples.jsonl", "report.json"}
+
+
+def test_without_json_there_is_a_table_and_the_default_folder(gesso: Gesso, llava: str, here: Path) -> None:
+    outcome = gesso("eval", llava, *VQA, "--kinds", "colour, count")
+    assert outcome.code == 0
+    assert "± stderr" in outcome.out
+    assert "colour" in outcome.out
+    (folder,) = Path("runs/eval").iterdir()
+    assert folder.name.endswith("-storybook-vqa-test-0")
+    assert "/" not in folder.name
+    assert str(folder) in outcome.out
+
+
+def test_the_log_holds_the_digest_of_the_weights_and_is_not_asked_again(
+    gesso: Gesso, llava: str, here: Path
+) -> None:
+    first = gesso("eval", llava, *VQA, "--out", "log", "--json")
+    path = Path("log/samples.jsonl")
+    written = path.read_text("utf-8")
+    assert len(json.loads(written.splitlines()[0])["settings"]["weights"]) == 16
+    assert gesso("eval", llava, *VQA, "--out", "log", "--json").out == first.out
+    assert path.read_text("utf-8") == written
+
+
+def test_other_settings_for_the_same_log_are_wrong_usage(gesso: Gesso, llava: str, here: Path) -> None:
+    gesso("eval", llava, *VQA, "--out", "log")
+    outcome = gesso("eval", llava, *VQA, "--out", "log", "--language", "zh")
+    assert outcome.code == 2
+    assert "language was 'en' and is 'zh'" in outcome.err
+    assert outcome.out == ""
+
+
+def test_a_clip_is_evaluated_by_retrieval(gesso: Gesso, clip: str, here: Path) -> None:
+    arguments = ("--task", "storybook-retrieval", "--count", "100", "--size", "32", "--json")
+    values = json.loads(gesso("eval", clip, *arguments).out)
+    assert values["n"] == 100
+    assert set(values["scores"]) == {"image-to-text", "text-to-image"}
+    assert values["score"] < 0.5  # its weights are random
+
+
+def test_a_description_is_scored(gesso: Gesso, llava: str, here: Path) -> None:
+    arguments = ("--task", "storybook-describe", "--count", "2", "--size", "32", "--json")
+    values = json.loads(gesso("eval", llava, *arguments).out)
+    assert values["n"] == 2
+    assert values["scores"]["exact"]["score"] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--task", "storybook-vqs"), "did you mean storybook-vqa"),
+        (("--task", "storybook-vqa", "--split", "train"), "split 'train'"),
+        (("--task", "storybook-vqa", "--kinds", "color"), "unknown question kind 'color'"),
+        (("--task", "storybook-describe", "--kinds", "colour"), "storybook-describe has no kinds"),
+        (("--task", "storybook-vqa", "--count", "0"), "count is 0"),
+        (("--task", "storybook-retrieval", "--count", "100"), "does not compare pictures with texts"),
+    ],
+)
+def test_what_cannot_be_evaluated_is_wrong_usage(
+    gesso: Gesso, llava: str, here: Path, arguments: tuple[str, ...], told: str
+) -> None:
+    outcome = gesso("eval", llava, *arguments)
+    assert outcome.code == 2
+    assert told in " ".join(outcome.err.split())
+    assert not list(here.rglob("samples.jsonl"))
+
+
+def test_a_clip_asked_questions_is_wrong_usage(gesso: Gesso, clip: str, here: Path) -> None:
+    outcome = gesso("eval", clip, *VQA)
+    assert outcome.code == 2
+    assert "cannot chat" in outcome.err
+
+
+def test_an_interrupt_says_how_to_go_on(
+    gesso: Gesso, llava: str, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "evaluate", interrupted)
+    outcome = gesso("eval", llava, *VQA, "--out", "log")
+    assert outcome.code == 130
+    assert "goes on from the log in log" in outcome.err
+
+
+def test_the_help_names_every_task(gesso: Gesso) -> None:
+    text = gesso("eval", "--help").out
+    for name in TASKS:
+        assert name in text

@@ -1,0 +1,55 @@
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from cli.run import Gesso
+
+
+def test_make_writes_llavas_json_and_its_pictures(gesso: Gesso, tmp_path: Path) -> None:
+    arguments = ("--split", "novel", "--count", "3", "--size", "48", "--seed", "5")
+    outcome = gesso("storybook", "make", "--out", str(tmp_path / "data"), *arguments)
+    assert (outcome.code, outcome.out) == (0, f"{tmp_path}/data/data.json\n")
+    entries = json.loads((tmp_path / "data" / "data.json").read_text("utf-8"))
+    assert len(entries) == 3
+    with Image.open(tmp_path / "data" / entries[0]["image"]) as picture:
+        assert picture.size == (48, 48)
+    again = gesso("storybook", "make", "--out", str(tmp_path / "again"), *arguments)
+    assert again.code == 0
+    assert (tmp_path / "again" / "data.json").read_bytes() == (tmp_path / "data" / "data.json").read_bytes()
+
+
+def test_make_writes_shards(gesso: Gesso, tmp_path: Path) -> None:
+    settings = ["--count", "2", "--size", "32", "--shards", "--language", "zh"]
+    outcome = gesso("storybook", "make", "--out", str(tmp_path), *settings)
+    assert outcome.out == f"{tmp_path}/00000.tar\n"
+    assert (tmp_path / "00000.tar").stat().st_size > 1000
+
+
+def test_sheet_draws_rows_of_pictures(gesso: Gesso, tmp_path: Path) -> None:
+    file = tmp_path / "sheet.png"
+    settings = ["--count", "5", "--columns", "3", "--size", "40", "--captions"]
+    outcome = gesso("storybook", "sheet", "--out", str(file), *settings)
+    assert (outcome.code, outcome.out) == (0, f"{file}\n")
+    with Image.open(file) as sheet:
+        assert sheet.width > 3 * 40
+        assert sheet.height > 2 * 40
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("make --out x --split tset", "test"),
+        ("make --out x --language fr", "zh"),
+        ("make --out x --count 0", "--count"),
+        ("sheet --out a.nothing --count 1", ".png"),
+    ],
+)
+def test_wrong_usage_names_what_is_allowed(
+    gesso: Gesso, arguments: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    outcome = gesso("storybook", *arguments.split())
+    assert outcome.code == 2
+    assert message in outcome.err

@@ -1,0 +1,69 @@
+from math import inf, nan
+from typing import Any
+
+import pytest
+
+from gesso.config.schema import DataSettings, OptimSettings, RunSettings
+from gesso.core.errors import ConfigError
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("lr", 0.0),
+        ("lr", -1e-3),
+        ("lr", nan),
+        ("beta2", 0.0),
+        ("beta2", 1.0),
+        ("warmup", -0.1),
+        ("warmup", 1.0),
+        ("final", 1.5),
+        ("clip", -1.0),
+    ],
+)
+def test_rates_that_cannot_train_are_refused(name: str, value: float) -> None:
+    with pytest.raises(ConfigError, match=f"optim.{name} is {value}"):
+        OptimSettings(**{name: value})
+
+
+def test_no_warmup_no_clipping_and_a_constant_rate_are_allowed() -> None:
+    settings = OptimSettings(warmup=0.0, clip=0.0, final=1.0)
+    assert (settings.warmup, settings.clip, settings.final) == (0.0, 0.0, 1.0)
+
+
+@pytest.mark.parametrize("name", ["chinese", "describe"])
+@pytest.mark.parametrize("value", [-0.01, 1.01, nan, inf])
+def test_shares_lie_between_none_and_all(name: str, value: float) -> None:
+    with pytest.raises(ConfigError, match=rf"data.{name} is {value}; it must be in \[0, 1\]"):
+        DataSettings(**{name: value})
+
+
+@pytest.mark.parametrize("given", [{}, {"path": "a.json"}, {"images": "folder"}])
+def test_a_json_source_needs_its_file_and_its_pictures(given: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match="needs data.path .* and data.images"):
+        DataSettings(source="llava-json", **given)
+
+
+@pytest.mark.parametrize("name", ["steps", "batch", "accumulate", "save_every", "log_every"])
+def test_counts_of_a_run_are_at_least_one(name: str) -> None:
+    settings: dict[str, Any] = {"out": "here", "steps": 1, name: 0}
+    with pytest.raises(ConfigError, match=f"run.{name} is 0; it must be at least 1"):
+        RunSettings(**settings)
+
+
+@pytest.mark.xfail(strict=True, reason="sizes of data and a negative decay are taken as they come")
+@pytest.mark.parametrize(
+    ("cls", "setting"),
+    [
+        (DataSettings, {"count": 0}),
+        (DataSettings, {"questions": -1}),
+        (DataSettings, {"size": 0}),
+        (DataSettings, {"length": 0}),
+        (OptimSettings, {"weight_decay": -0.1}),
+        (RunSettings, {"out": "here", "steps": 1, "threads": -1}),
+        (RunSettings, {"out": "here", "steps": 1, "workers": -1}),
+    ],
+)
+def test_counts_of_the_data_are_at_least_one(cls: type[Any], setting: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=r"(data|optim|run)\."):
+        cls(**setting)

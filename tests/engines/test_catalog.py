@@ -1,0 +1,82 @@
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+
+from gesso.core.errors import CheckpointError, UnknownNameError, UnsupportedError
+from gesso.core.registry import import_target
+from gesso.engines.catalog import find, known, mini_folder, model_rows
+
+MANIFESTS = Path(__file__).parents[1] / "manifests"
+TOWER = "clip-vit-large-patch14-336.vision"
+
+
+def _parameters(manifest: str) -> int:
+    with gzip.open(MANIFESTS / f"{manifest}.json.gz") as file:
+        count: int = json.load(file)["info"]["num_parameters"]
+    return count
+
+
+def test_all_five_systems_and_the_minis_are_there_once_each() -> None:
+    rows = model_rows()
+    assert {row.system for row in rows} == {"gesso", "llava", "mgm", "megrez", "omost", "moma"}
+    assert len({row.name for row in rows}) == len(rows) >= 45
+    assert [row.name for row in rows if row.mini] == [row.name for row in rows if row.system == "gesso"]
+
+
+@pytest.mark.parametrize("row", model_rows(), ids=lambda row: row.name)
+def test_every_row_is_complete(row) -> None:
+    assert row.name == row.name.lower()
+    assert row.licence
+    assert row.about
+    assert set(row.takes) <= {"text", "image", "audio"}
+    assert "text" in row.takes
+    assert row.gives in ("text", "canvas", "image", "score")
+    assert row.mini or row.repository.count("/") == 1
+    assert row.mini or row.parameters > 10**9
+    assert not row.runnable or callable(import_target(row.builder))
+
+
+def test_this_version_runs_the_first_minis_and_llava() -> None:
+    runnable = {row.name for row in model_rows() if row.runnable}
+    assert {"mini-clip", "mini-lm", "mini-llava", "llava-v1.5-7b-lora", "llava-v1.6-34b"} <= runnable
+    assert {row.system for row in model_rows() if row.runnable} == {"gesso", "llava"}
+
+
+@pytest.mark.parametrize("name", ["llava-v1.6-vicuna-7b", "llava-v1.6-mistral-7b", "llava-v1.6-34b"])
+def test_parameters_of_files_with_their_tower_are_the_manifests(name: str) -> None:
+    assert find(name).parameters == _parameters(name)
+
+
+@pytest.mark.parametrize("name", ["llava-v1.5-7b", "llava-v1.5-13b"])
+def test_parameters_of_files_without_tower_count_the_tower_too(name: str) -> None:
+    assert find(name).parameters == _parameters(name) + _parameters(TOWER)
+
+
+def test_memory_follows_the_bits() -> None:
+    row = find("llava-v1.5-7b")
+    assert round(row.memory(16), 1) == 14.1
+    assert row.memory(16) == 2 * row.memory(8) == 4 * row.memory(4)
+
+
+def test_a_model_is_found_by_name_or_repository_in_any_case() -> None:
+    assert find("LLaVA-v1.5-7B") is find("liuhaotian/llava-v1.5-7b")
+    assert find("YanweiLi/MGM-7B-HD").name == "mgm-7b-hd"
+    assert known("llava-hf/llava-1.5-7b-hf") is not None
+    assert known("") is None
+
+
+def test_an_unknown_name_lists_near_ones() -> None:
+    with pytest.raises(UnknownNameError, match="did you mean mini-llava"):
+        find("mini-lava")
+
+
+def test_a_later_model_is_refused_with_its_version() -> None:
+    with pytest.raises(UnsupportedError, match=r"does not run mini-mgm yet, 0\.3 will"):
+        find("mini-mgm").require_runnable()
+
+
+def test_a_mini_without_weights_says_what_to_do() -> None:
+    with pytest.raises(CheckpointError, match=r"weights of mini-moma are not part.*train it"):
+        mini_folder(find("mini-moma"))

@@ -1,0 +1,110 @@
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from gesso.config.schema import OptimSettings
+from gesso.core.errors import ConfigError
+from gesso.train.optim import build_optimizer, build_schedule
+
+
+@pytest.fixture
+def parts() -> dict[str, nn.Module]:
+    tower, language = nn.Linear(3, 4), nn.Sequential(nn.Embedding(5, 4), nn.LayerNorm(4))
+    head = nn.Linear(4, 5, bias=False)
+    head.weight = language[0].weight  # tied, as in a language model
+    return {"vision": tower, "language": language, "head": head}
+
+
+def move(parts: dict[str, nn.Module], optimizer: torch.optim.Optimizer) -> set[str]:
+    """Names of the weights that one step with gradients of one changes."""
+    named = {f"{part}.{name}": p for part, module in parts.items() for name, p in module.named_parameters()}
+    before = {name: p.detach().clone() for name, p in named.items()}
+    for parameter in named.values():
+        parameter.grad = torch.ones_like(parameter) if parameter.requires_grad else None
+    optimizer.step()
+    return {name for name, p in named.items() if not torch.equal(p, before[name])}
+
+
+def test_a_part_without_a_rate_stands_still(parts: dict[str, nn.Module]) -> None:
+    optimizer = build_optimizer(parts, OptimSettings(weight_decay=0.1), {"vision": 0.0})
+    assert move(parts, optimizer) == {"language.0.weight", "language.1.weight", "language.1.bias", "head.weight"}
+    assert not any(p.requires_grad for p in parts["vision"].parameters())
+
+
+def test_every_part_has_the_rate_it_is_given(parts: dict[str, nn.Module]) -> None:
+    optimizer = build_optimizer(parts, OptimSettings(lr=1e-3), {"vision": 5e-4})
+    assert {(group["name"], group["lr"]) for group in optimizer.param_groups} == {("vision", 5e-4), ("language", 1e-3)}
+
+
+def test_matrices_decay_and_vectors_do_not(parts: dict[str, nn.Module]) -> None:
+    optimizer = build_optimizer(parts, OptimSettings(weight_decay=0.1, beta2=0.9), {})
+    for group in optimizer.param_groups:
+        assert group["betas"] == (0.9, 0.9)
+        for parameter in group["params"]:
+            assert group["weight_decay"] == (0.1 if parameter.ndim == 2 else 0.0)
+
+
+def test_a_tied_weight_counts_once_and_to_the_first_part(parts: dict[str, nn.Module]) -> None:
+    optimizer = build_optimizer(parts, OptimSettings(), {"head": 0.0})
+    trained = [p for group in optimizer.param_groups for p in group["params"]]
+    assert sum(p is parts["head"].weight for p in trained) == 1
+    assert len(trained) == len(set(map(id, trained))) == 5
+    assert parts["head"].weight.requires_grad
+
+
+def test_what_a_model_froze_itself_stays_frozen(parts: dict[str, nn.Module]) -> None:
+    parts["vision"].bias.requires_grad_(False)
+    assert "vision.bias" not in move(parts, build_optimizer(parts, OptimSettings(), {}))
+
+
+def test_unknown_parts_are_refused_with_the_known_ones(parts: dict[str, nn.Module]) -> None:
+    with pytest.raises(ConfigError, match="tune names audio; this model has vision, language, head"):
+        build_optimizer(parts, OptimSettings(), {"audio": 1e-3, "vision": 0})
+
+
+def test_a_run_that_trains_nothing_is_refused(parts: dict[str, nn.Module]) -> None:
+    with pytest.raises(ConfigError, match="nothing would be trained"):
+        build_optimizer(parts, OptimSettings(), dict.fromkeys(parts, 0.0))
+
+
+@pytest.mark.xfail(strict=True, reason="a negative rate freezes its part without a word")
+def test_a_negative_rate_is_refused(parts: dict[str, nn.Module]) -> None:
+    with pytest.raises(ConfigError, match="vision"):
+        build_optimizer(parts, OptimSettings(), {"vision": -1e-3})
+
+
+def rates(settings: OptimSettings, steps: int) -> list[float]:
+    """The rate of each step, and what would follow the last."""
+    parameter = nn.Parameter(torch.zeros(1))
+    optimizer = build_optimizer({"all": nn.ParameterList([parameter])}, settings, {})
+    schedule = build_schedule(optimizer, settings, steps)
+    taken = []
+    for _ in range(steps + 1):
+        taken.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        schedule.step()
+    return taken
+
+
+def test_the_rate_rises_to_its_peak_and_falls_along_a_cosine() -> None:
+    taken = rates(OptimSettings(lr=2.0, warmup=0.1, final=0.25), 100)
+    assert taken[:10] == pytest.approx([2.0 * (step + 1) / 10 for step in range(10)])
+    assert max(taken) == taken[9] == taken[10] == pytest.approx(2.0)
+    assert taken[55] == pytest.approx(2.0 * (1 + 0.25) / 2)  # half way down
+    assert taken[100] == pytest.approx(0.5)
+    assert all(earlier >= later for earlier, later in zip(taken[10:], taken[11:], strict=False))
+
+
+def test_without_warmup_the_first_step_has_the_full_rate() -> None:
+    taken = rates(OptimSettings(lr=1.0, warmup=0.0), 10)
+    assert taken[0] == 1.0
+    assert taken[10] == pytest.approx(0.0)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 7])
+@pytest.mark.parametrize("warmup", [0.0, 0.5, 0.99])
+def test_short_runs_have_finite_positive_rates(steps: int, warmup: float) -> None:
+    taken = rates(OptimSettings(lr=1.0, warmup=warmup, final=0.1), steps)
+    assert all(math.isfinite(rate) and 0 < rate <= 1 for rate in taken)

@@ -1,0 +1,89 @@
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoTokenizer
+
+from gesso.core.errors import ConfigError, TrainingError
+from gesso.models.base import IMAGE_INDEX
+from gesso.models.llava.convert import load_llava
+from gesso.train.loop import train
+from gesso.train.objectives.language import LanguageObjective
+from gesso.train.objectives.vision_language import VisionLanguageObjective
+from gesso.train.recipes import build_objective
+from train.conftest import MakeRecipe
+
+SMALL = ("run.steps=1", "model.vocabulary=300")
+
+
+def test_the_stages_of_the_minis_build_on_one_another(make_recipe: MakeRecipe, tmp_path: Path) -> None:
+    """Tower, language model, CLIP, projector, whole LLaVA: one step each, at tiny size."""
+    stages = {
+        "tower": ("dense",),
+        "lm": ("language",),
+        "clip": ("contrastive", "model.vision={}/tower/final", "model.tokenizer={}/lm/final"),
+        "pretrain": (
+            "vision-language", "model.vision={}/clip/final", "model.language={}/lm/final",
+            "tune={vision: 0, language: 0}", "data.questions=1", "data.length=2000",
+        ),
+        "finetune": ("vision-language", "model.init={}/pretrain/final", "data.length=2000", "data.questions=2"),
+    }  # fmt: skip
+    for name, (objective, *overrides) in stages.items():
+        filled = [override.replace("{}", tmp_path.as_posix()) for override in overrides]
+        recipe = make_recipe(objective, *SMALL, *filled, f"run.out={tmp_path.as_posix()}/{name}")
+        assert train(recipe, lambda recipe=recipe: build_objective(recipe)) == tmp_path / name / "final"
+    chat = load_llava(tmp_path / "finetune" / "final")
+    assert chat.settings.template == "storybook"
+    assert chat.settings.image_size == 32
+    own, shared = (AutoTokenizer.from_pretrained(tmp_path / name / "final") for name in ("finetune", "lm"))
+    assert own.get_vocab() == shared.get_vocab()
+
+
+def test_a_new_llava_has_the_weights_of_its_halves(make_recipe: MakeRecipe, tmp_path: Path) -> None:
+    tower = build_objective(make_recipe("dense"))
+    language = build_objective(make_recipe("language", *SMALL))
+    tower.save(tmp_path / "tower")
+    language.save(tmp_path / "lm")
+    halves = (f"model.vision={tmp_path.as_posix()}/tower", f"model.language={tmp_path.as_posix()}/lm")
+    objective = build_objective(make_recipe("vision-language", *halves))
+    assert isinstance(objective, VisionLanguageObjective)
+    assert isinstance(language, LanguageObjective)
+    model = objective.chat.module.model
+    embedded = language.module.get_input_embeddings().weight
+    assert torch.equal(model.language_model.get_input_embeddings().weight, embedded)
+    assert torch.equal(objective.chat.module.lm_head.weight, embedded)
+    first = next(iter(tower.module["tower"].state_dict().values()))
+    assert torch.equal(next(iter(model.vision_tower.state_dict().values())), first)
+    packed, tiles = objective.batch([0, 1], 0)
+    assert (packed.ids == IMAGE_INDEX).sum(1).tolist() == [16, 16]
+    assert [tile.shape for tile in tiles] == [(1, 3, 32, 32)] * 2
+
+
+@pytest.mark.parametrize(
+    ("objective", "override", "message"),
+    [
+        ("contrastive", "model.tokenizer=nowhere", "model.tokenizer nowhere is no folder"),
+        ("vision-language", "model.init=nowhere", "model.init is 'nowhere', which is no folder"),
+        ("vision-language", "model.vision=.", "give model.init .*, or model.vision and model.language"),
+    ],
+)
+def test_what_a_recipe_stands_on_must_be_there(
+    make_recipe: MakeRecipe, objective: str, override: str, message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        build_objective(make_recipe(objective, *SMALL, override))
+
+
+@pytest.mark.xfail(strict=True, raises=KeyError, reason="a part that `model.shape` leaves out is looked up unchecked")
+@pytest.mark.parametrize("objective", ["dense", "contrastive", "language"])
+def test_a_missing_shape_is_named(make_recipe: MakeRecipe, objective: str) -> None:
+    with pytest.raises(ConfigError, match="model.shape"):
+        build_objective(make_recipe(objective, *SMALL, "model.shape={}"))
+
+
+@pytest.mark.xfail(strict=True, reason="transformers takes any name as an attribute of a config")
+@pytest.mark.parametrize("objective", ["dense", "language"])
+def test_an_unknown_size_is_refused(make_recipe: MakeRecipe, objective: str) -> None:
+    part = "vision" if objective == "dense" else "language"
+    with pytest.raises((ConfigError, TrainingError), match="hiden_size"):
+        build_objective(make_recipe(objective, *SMALL, f"model.shape.{part}.hiden_size=64"))
