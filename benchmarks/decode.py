@@ -1,7 +1,9 @@
 """Tokens a second of gesso's decoding beside transformers' `generate`, in one run; prints one line of JSON.
 
-The model has the shape of mini-lm and random weights. Prompts are embeddings of unequal lengths, answers all reach
-the token limit, so both ways compute the same tokens (the report counts how many are equal).
+The model has the shape of mini-lm and random weights; prompts are embeddings of unequal lengths. "single" and
+"batch16" have answers of equal length, so both ways compute the same tokens (the report counts equal rows). In
+"mixed16" the answers end at different lengths, as real ones do: gesso lets a row leave the batch when it ends,
+`generate` computes all rows to the end of the longest; counted are the tokens that belong to answers.
 
 Run: python benchmarks/decode.py --tokens 64 --runs 5
 """
@@ -37,13 +39,15 @@ def main() -> None:
     model, tokenizer = build_model(), build_tokenizer()
     prompts = [torch.randn(length, model.config.hidden_size) for length in LENGTHS]
     report: dict[str, object] = {"benchmark": "decode", "tokens": options.tokens, "threads": options.threads}
-    for name, batch in (("single", prompts[:1]), ("batch16", prompts)):
-        ours, theirs = interleaved(model, tokenizer, batch, options.tokens, options.runs)
-        made = len(batch) * options.tokens
-        report[f"{name}_gesso_tokens_s"] = round(made / ours)
-        report[f"{name}_transformers_tokens_s"] = round(made / theirs)
+    equal = [options.tokens] * len(prompts)
+    mixed = [max(1, options.tokens * (1 + row) // len(prompts)) for row in range(len(prompts))]
+    cases = (("single", prompts[:1], equal[:1]), ("batch16", prompts, equal), ("mixed16", prompts, mixed))
+    for name, batch, limits in cases:
+        ours, theirs = interleaved(model, tokenizer, batch, limits, options.runs)
+        report[f"{name}_gesso_tokens_s"] = round(sum(limits) / ours)
+        report[f"{name}_transformers_tokens_s"] = round(sum(limits) / theirs)
         report[f"{name}_ratio"] = round(theirs / ours, 2)
-    report["batch16_equal_rows"] = equal_rows(model, tokenizer, prompts, options.tokens)
+    report["batch16_equal_rows"] = equal_rows(model, tokenizer, prompts, equal)
     print(json.dumps({**report, **setting()}))
 
 
@@ -51,13 +55,13 @@ def interleaved(
     model: LlamaForCausalLM,
     tokenizer: PreTrainedTokenizerFast,
     prompts: Sequence[Tensor],
-    tokens: int,
+    limits: Sequence[int],
     runs: int,
 ) -> tuple[float, float]:
     """Median seconds of gesso and of transformers, measured in turn so that both meet the same machine."""
     ways: tuple[Callable[[], object], ...] = (
-        lambda: ours(model, tokenizer, prompts, tokens),
-        lambda: theirs(model, prompts, tokens),
+        lambda: ours(model, tokenizer, prompts, limits),
+        lambda: theirs(model, prompts, max(limits)),
     )
     for way in ways:
         way()  # warm up
@@ -72,9 +76,12 @@ def timed(work: Callable[[], object]) -> float:
 
 
 def ours(
-    model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, prompts: Sequence[Tensor], tokens: int
+    model: LlamaForCausalLM,
+    tokenizer: PreTrainedTokenizerFast,
+    prompts: Sequence[Tensor],
+    limits: Sequence[int],
 ) -> list[str]:
-    settings = [Sampling(max_new_tokens=tokens)] * len(prompts)
+    settings = [Sampling(max_new_tokens=limit) for limit in limits]
     return [answer.text for answer in generate(TextChat(model), tokenizer, prompts, settings)]
 
 
@@ -88,19 +95,30 @@ def theirs(model: LlamaForCausalLM, prompts: Sequence[Tensor], tokens: int) -> T
 
 
 def equal_rows(
-    model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, prompts: Sequence[Tensor], tokens: int
+    model: LlamaForCausalLM,
+    tokenizer: PreTrainedTokenizerFast,
+    prompts: Sequence[Tensor],
+    limits: Sequence[int],
 ) -> int:
-    texts = tokenizer.batch_decode(theirs(model, prompts, tokens))
-    pairs = zip(ours(model, tokenizer, prompts, tokens), texts, strict=True)
+    texts = tokenizer.batch_decode(theirs(model, prompts, max(limits)))
+    pairs = zip(ours(model, tokenizer, prompts, limits), texts, strict=True)
     return sum(a == b.rstrip("\ufffd") for a, b in pairs)
 
 
 def build_model() -> LlamaForCausalLM:
     config = LlamaConfig(
-        vocab_size=VOCABULARY, hidden_size=192, intermediate_size=512, num_hidden_layers=5, num_attention_heads=3,
-        num_key_value_heads=1, max_position_embeddings=1024, tie_word_embeddings=True, eos_token_id=None,
-        bos_token_id=None, initializer_range=0.2,
-    )  # fmt: skip
+        vocab_size=VOCABULARY,
+        hidden_size=192,
+        intermediate_size=512,
+        num_hidden_layers=5,
+        num_attention_heads=3,
+        num_key_value_heads=1,
+        max_position_embeddings=1024,
+        tie_word_embeddings=True,
+        bos_token_id=None,
+        eos_token_id=None,
+        initializer_range=0.2,
+    )
     return LlamaForCausalLM(config).eval()
 
 

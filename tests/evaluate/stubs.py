@@ -40,7 +40,9 @@ class Scripted:
 def oracle(samples: Sequence[PictureSample], size: int) -> Scripted:
     """A model that has been told the scenes; it answers with capitals and a final stop."""
     truth = {(draw(s.scene, size).tobytes(), s.prompt): s.target for s in samples}
-    return Scripted(lambda picture, question: f" {truth[picture, question].rstrip('.。').capitalize()}.\n", "oracle")
+    return Scripted(
+        lambda picture, question: f" {truth[picture, question].rstrip('.。').capitalize()}.\n", "oracle"
+    )
 
 
 def parrot(text: str = "I cannot say") -> Scripted:
@@ -65,7 +67,9 @@ class ScriptedEncoder:
     def __init__(self, samples: Sequence[RetrievalSample], size: int, *, wrong: bool = False) -> None:
         self.name = "encoder"
         self.widest = 0
-        pairs = [(draw(s.group[s.number], size).tobytes(), s.target) for s in samples if s.kind == "image-to-text"]
+        pairs = [
+            (draw(s.group[s.number], size).tobytes(), s.target) for s in samples if s.kind == "image-to-text"
+        ]
         self._pictures = {picture: place for place, (picture, _) in enumerate(pairs)}
         self._texts = {text: place + wrong for place, (_, text) in enumerate(pairs)}
 

@@ -9,7 +9,10 @@ from gesso.evaluate.task import Record
 
 SETTINGS = {"model": "mini", "kinds": ("a", "b")}
 MADE_BY = {"gesso": "1", "commit": "abc"}
-RECORDS = [Record("1", "a", "问题?", "红色", "红色", 1.0), Record("2", "b", "q", "p", "t", 0.5, {"exact": 0.0})]
+RECORDS = [
+    Record("1", "a", "问题?", "红色", "红色", 1.0),
+    Record("2", "b", "q", "p", "t", 0.5, {"exact": 0.0}),
+]
 
 
 def _log(folder: Path, **changed: object) -> SampleLog:

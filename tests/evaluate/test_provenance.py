@@ -18,7 +18,9 @@ def repository(tmp_path: Path) -> Path:
 
 
 def _git(folder: Path, *arguments: str) -> str:
-    return subprocess.run(["git", *arguments], cwd=folder, check=True, capture_output=True, text=True).stdout.strip()
+    return subprocess.run(
+        ["git", *arguments], cwd=folder, check=True, capture_output=True, text=True
+    ).stdout.strip()
 
 
 def test_a_tracked_file_has_its_commit(repository: Path) -> None:

@@ -1,3 +1,4 @@
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -7,13 +8,19 @@ from transformers import AutoTokenizer
 from gesso.core.errors import ConfigError, TrainingError
 from gesso.models.base import IMAGE_INDEX
 from gesso.models.llava.convert import load_llava
+from gesso.train import recipes
 from gesso.train.loop import train
 from gesso.train.objectives.language import LanguageObjective
 from gesso.train.objectives.vision_language import VisionLanguageObjective
 from gesso.train.recipes import build_objective
+from gesso.train.texts import train_tokenizer
 from train.conftest import MakeRecipe
 
-SMALL = ("run.steps=1", "model.vocabulary=300")
+
+@pytest.fixture(autouse=True)
+def few_texts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let new tokenizers learn from 10 scenes instead of thousands."""
+    monkeypatch.setattr(recipes, "train_tokenizer", partial(train_tokenizer, count=10))
 
 
 def test_the_stages_of_the_minis_build_on_one_another(make_recipe: MakeRecipe, tmp_path: Path) -> None:
@@ -30,7 +37,7 @@ def test_the_stages_of_the_minis_build_on_one_another(make_recipe: MakeRecipe, t
     }  # fmt: skip
     for name, (objective, *overrides) in stages.items():
         filled = [override.replace("{}", tmp_path.as_posix()) for override in overrides]
-        recipe = make_recipe(objective, *SMALL, *filled, f"run.out={tmp_path.as_posix()}/{name}")
+        recipe = make_recipe(objective, "run.steps=1", *filled, f"run.out={tmp_path.as_posix()}/{name}")
         assert train(recipe, lambda recipe=recipe: build_objective(recipe)) == tmp_path / name / "final"
     chat = load_llava(tmp_path / "finetune" / "final")
     assert chat.settings.template == "storybook"
@@ -41,7 +48,7 @@ def test_the_stages_of_the_minis_build_on_one_another(make_recipe: MakeRecipe, t
 
 def test_a_new_llava_has_the_weights_of_its_halves(make_recipe: MakeRecipe, tmp_path: Path) -> None:
     tower = build_objective(make_recipe("dense"))
-    language = build_objective(make_recipe("language", *SMALL))
+    language = build_objective(make_recipe("language"))
     tower.save(tmp_path / "tower")
     language.save(tmp_path / "lm")
     halves = (f"model.vision={tmp_path.as_posix()}/tower", f"model.language={tmp_path.as_posix()}/lm")
@@ -71,14 +78,14 @@ def test_what_a_recipe_stands_on_must_be_there(
     make_recipe: MakeRecipe, objective: str, override: str, message: str
 ) -> None:
     with pytest.raises(ConfigError, match=message):
-        build_objective(make_recipe(objective, *SMALL, override))
+        build_objective(make_recipe(objective, override))
 
 
 @pytest.mark.xfail(strict=True, raises=KeyError, reason="a part that `model.shape` leaves out is looked up unchecked")
 @pytest.mark.parametrize("objective", ["dense", "contrastive", "language"])
 def test_a_missing_shape_is_named(make_recipe: MakeRecipe, objective: str) -> None:
     with pytest.raises(ConfigError, match="model.shape"):
-        build_objective(make_recipe(objective, *SMALL, "model.shape={}"))
+        build_objective(make_recipe(objective, "model.shape={}"))
 
 
 @pytest.mark.xfail(strict=True, reason="transformers takes any name as an attribute of a config")
@@ -86,4 +93,4 @@ def test_a_missing_shape_is_named(make_recipe: MakeRecipe, objective: str) -> No
 def test_an_unknown_size_is_refused(make_recipe: MakeRecipe, objective: str) -> None:
     part = "vision" if objective == "dense" else "language"
     with pytest.raises((ConfigError, TrainingError), match="hiden_size"):
-        build_objective(make_recipe(objective, *SMALL, f"model.shape.{part}.hiden_size=64"))
+        build_objective(make_recipe(objective, f"model.shape.{part}.hiden_size=64"))

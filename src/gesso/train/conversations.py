@@ -99,6 +99,8 @@ class LlavaJson:
                     messages.append(assistant(*content))
                 case other:
                     raise TrainingError(f"sample {name}: turn from {other!r}; allowed: human, gpt")
+        if messages and messages[0].role == "assistant":
+            messages = messages[1:]  # as the original: an answer to nothing is not learned
         if len(messages) < 2:
             raise TrainingError(f"sample {name}: {len(messages)} turns; a conversation needs two or more")
         if pictures:

@@ -88,7 +88,9 @@ def load_llava(
 
 
 def original_key_rules(settings: LlavaSettings) -> list[KeyRule]:
-    """From key names of haotian-liu/LLaVA (LLaMA and Mistral `model.*`, MPT `transformer.*`) to our modules'."""
+    """From key names of haotian-liu/LLaVA (`model.*`, on MPT `transformer.*`) to those of our modules."""
+    # merging without unpadding never shows a newline to the model
+    newline = r"model.\1" if settings.patch_merge_type == "spatial_unpad" else None
     rules = [
         # derived buffers, recomputed from the config
         KeyRule(r".*\.rotary_emb\.inv_freq", None),

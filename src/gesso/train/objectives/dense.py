@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import CLIPVisionConfig, CLIPVisionModel
 
+from gesso.canvas.vocabulary import LOCATIONS
 from gesso.config.schema import DataSettings, Recipe
 from gesso.core.errors import TrainingError
 from gesso.nn.local_init import start_local
@@ -41,6 +42,7 @@ ATTRIBUTES: Final = (
     ("pattern", len(PATTERNS)),
     ("second_colour", len(COLOURS) + 1),  # 0 is none
     ("size", len(SIZES)),
+    ("location", len(LOCATIONS)),
     ("place", len(PLACES)),
 )
 NO_THING: Final = -100  # attributes of background patches are not learned
@@ -51,7 +53,7 @@ STD: Final = (0.26862954, 0.26130258, 0.27577711)
 
 @dataclass(frozen=True, slots=True)
 class DenseBatch:
-    """Pictures [B, 3, S, S] and the class of each attribute at each patch [B, P, 7]."""
+    """Pictures [B, 3, S, S] and the class of each attribute at each patch [B, P, 8]."""
 
     pixels: Tensor
     targets: Tensor
@@ -78,7 +80,7 @@ class DenseHead(nn.Module):
 
         Args:
             features: [B, 1 + P, D] hidden states of the tower, class token first.
-            targets: [B, P, 7]
+            targets: [B, P, 8]
         """
         losses = [
             functional.cross_entropy(
@@ -97,8 +99,7 @@ class DenseObjective:
     """A CLIP vision tower that says of each patch what it shows."""
 
     def __init__(self, recipe: Recipe) -> None:
-        self.tower = CLIPVisionModel(CLIPVisionConfig(**recipe.model.shape["vision"]))
-        start_local(self.tower)
+        self.tower = _tower(recipe)
         self.tower.set_attn_implementation(recipe.model.attention)
         self.head = DenseHead(self.tower.config.hidden_size)
         self.module = nn.ModuleDict({"tower": self.tower, "head": self.head})
@@ -138,6 +139,14 @@ class DenseObjective:
         self.tower.save_pretrained(folder)
 
 
+def _tower(recipe: Recipe) -> CLIPVisionModel:
+    if recipe.model.init is not None:
+        return CLIPVisionModel.from_pretrained(recipe.model.init)
+    tower = CLIPVisionModel(CLIPVisionConfig(**recipe.model.shape["vision"]))
+    start_local(tower)
+    return tower
+
+
 def open_store(data: DataSettings, vision: CLIPVisionConfig) -> PictureStore:
     """The recipe's pictures at the size the tower takes."""
     if vision.image_size != data.size:
@@ -164,12 +173,12 @@ def dense_targets(scene: Scene, grid: NDArray[np.uint8]) -> NDArray[np.int64]:
         grid: [g, g] thing grid (see `train.pictures.thing_grid`).
 
     Returns:
-        [g * g, 7] in the order of `ATTRIBUTES`.
+        [g * g, 8] in the order of `ATTRIBUTES`.
     """
     place = PLACES.index(scene.place)
     background = [0, *[NO_THING] * (len(ATTRIBUTES) - 2), place]
     table = np.asarray([background] + [[*_thing_targets(thing), place] for thing in scene.things], np.int64)
-    return table[grid.reshape(-1)]  # [g, g] -> [g * g, 7]
+    return table[grid.reshape(-1)]  # [g, g] -> [g * g, 8]
 
 
 def normalise(pixels: NDArray[np.uint8]) -> Tensor:
@@ -186,4 +195,5 @@ def _thing_targets(thing: Thing) -> list[int]:
         PATTERNS.index(thing.pattern),
         0 if thing.second_colour is None else COLOURS.index(thing.second_colour) + 1,
         list(SIZES).index(thing.size),
+        list(LOCATIONS).index(thing.location),
     ]
