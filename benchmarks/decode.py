@@ -1,9 +1,9 @@
 """Tokens a second of gesso's decoding beside transformers' `generate`, in one run; prints one line of JSON.
 
 The model has the shape of mini-lm and random weights; prompts are embeddings of unequal lengths. "single" and
-"batch16" have answers of equal length, so both ways compute the same tokens (the report counts equal rows). In
-"mixed16" the answers end at different lengths, as real ones do: gesso lets a row leave the batch when it ends,
-`generate` computes all rows to the end of the longest; counted are the tokens that belong to answers.
+"batch16" have answers of equal length, so both ways compute the same tokens (the report counts equal rows).
+In "mixed16" answers end at different lengths, as real ones do: gesso lets a row leave the batch when it ends,
+`generate` computes all rows to the end of the longest; the tokens that belong to answers are counted.
 
 Run: python benchmarks/decode.py --tokens 64 --runs 5
 """

@@ -4,11 +4,11 @@ import ast
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
+from resource import RUSAGE_CHILDREN, getrusage
 
 import pytest
 
@@ -34,7 +34,7 @@ FLOORS = {
 TORCH_FREE = ("core", "config", "canvas", "media", "storybook")
 HEAVY = ("torch", "transformers", "accelerate", "diffusers", "matplotlib")
 HELP_SECONDS = 0.8
-"""Twice what `gesso --help` may take on a quiet machine; benchmarks/startup.py gives the exact figure."""
+"""Processor time of `gesso --help`, about four times the usual; benchmarks/startup.py gives the figure."""
 
 
 @cache
@@ -139,6 +139,8 @@ def loaded_by(program: str) -> list[str]:
 
 
 def _seconds(command: list[str | Path]) -> float:
-    start = time.perf_counter()
+    """Processor time of a command, which other jobs on the machine hardly change."""
+    before = getrusage(RUSAGE_CHILDREN)
     subprocess.run(command, capture_output=True, check=True)
-    return time.perf_counter() - start
+    after = getrusage(RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime

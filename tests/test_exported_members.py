@@ -31,6 +31,19 @@ def test_public_functions_and_classes_are_listed(name: str) -> None:
     assert _defined(module) - set(getattr(module, "__all__", ())) == set()
 
 
+def test_what_others_import_is_listed() -> None:
+    unlisted = [
+        f"{importer} imports {name} of {node.module}"
+        for importer, path in module_files().items()
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom) and node.module in module_files()
+        for name in (alias.name for alias in node.names)
+        if f"{node.module}.{name}" not in module_files()
+        and name not in getattr(import_module(node.module), "__all__", ())
+    ]
+    assert not unlisted
+
+
 def test_every_name_of_the_package_is_its_homes_own() -> None:
     for name in set(gesso.__all__) - {"__version__"}:
         value = getattr(gesso, name)

@@ -84,12 +84,11 @@ def test_a_stop_text_ends_the_row_and_is_not_said(model: tiny.TinyChat) -> None:
 
 
 def test_an_end_token_ends_the_row(model: tiny.TinyChat) -> None:
-    ends = set()
-    for prompt in tiny.prompts(*range(3, 23)):
-        answer = generate(model, tiny.tokenizer(), [prompt], [Sampling(max_new_tokens=60)])[0]
-        ends.add(answer.finish_reason)
+    prompts = tiny.prompts(*range(3, 23))
+    answers = generate(model, tiny.tokenizer(), prompts, [Sampling(max_new_tokens=60)] * len(prompts))
+    assert {answer.finish_reason for answer in answers} == {"stop", "length"}
+    for answer in answers:
         assert (answer.finish_reason == "length") == (answer.usage.completion_tokens == 60)
-    assert ends == {"stop", "length"}
 
 
 def test_usage_counts_prompt_positions_and_new_tokens(model: tiny.TinyChat) -> None:

@@ -69,7 +69,7 @@ def test_another_version_adds_a_header(tmp_path: Path) -> None:
 def test_a_damaged_log_is_refused(tmp_path: Path, line: str) -> None:
     log = _log(tmp_path)
     log.path.write_text(log.path.read_text("utf-8") + line + "\n", "utf-8")
-    with pytest.raises(UsageError, match="damaged|other settings"):
+    with pytest.raises(UsageError, match=r"damaged|other settings"):
         _log(tmp_path)
 
 

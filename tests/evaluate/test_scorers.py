@@ -10,7 +10,10 @@ from gesso.evaluate.scorers import exact_match, mean_and_stderr, normalise_answe
 
 @pytest.mark.parametrize(
     ("text", "normal"),
-    [(" Yes.\n", "yes"), ("a red Cat", "a red cat"), ("在草地上。", "在草地上"), ("two .", "two"), (".", ""), ("A.B", "a.b")],
+    [
+        (" Yes.\n", "yes"), ("a red Cat", "a red cat"), ("在草地上。", "在草地上"),
+        ("two .", "two"), (".", ""), ("A.B", "a.b"),
+    ],
 )  # fmt: skip
 def test_normalising_takes_off_what_does_not_count(text: str, normal: str) -> None:
     assert normalise_answer(text) == normal

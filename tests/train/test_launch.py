@@ -1,7 +1,10 @@
+from functools import partial
 from pathlib import Path
 
-
+import pytest
 import torch
+from accelerate.state import AcceleratorState
+from torch.multiprocessing import start_processes
 from transformers import CLIPVisionModel
 
 from gesso.train.launch import launch
@@ -10,7 +13,16 @@ from train.conftest import MakeRecipe
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
-    return CLIPVisionModel.from_pretrained(folder).state_dict()
+    """The tower's weights, but the keys' biases: attention does not depend on them, so their gradient is noise."""
+    state = CLIPVisionModel.from_pretrained(folder).state_dict()
+    return {name: weight for name, weight in state.items() if not name.endswith("k_proj.bias")}
+
+
+@pytest.fixture
+def forked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start processes as copies of this one, which saves them the imports."""
+    monkeypatch.setattr(torch.multiprocessing, "spawn", partial(start_processes, start_method="fork"))
+    AcceleratorState._reset_state(reset_partial_state=True)  # a copy would believe that it is alone
 
 
 def test_a_recipe_runs_in_this_process(make_recipe: MakeRecipe, tmp_path: Path) -> None:
@@ -18,14 +30,14 @@ def test_a_recipe_runs_in_this_process(make_recipe: MakeRecipe, tmp_path: Path) 
     assert [line["step"] for line in read_log(tmp_path / "out" / "log.jsonl")] == [1, 2, 3]
 
 
+@pytest.mark.usefixtures("forked")
 def test_two_processes_learn_what_one_learns_from_both_batches(make_recipe: MakeRecipe, tmp_path: Path) -> None:
     """Their mean gradient is that of the two micro-batches one process would accumulate."""
-    # the places are those of every patch, so every micro-batch counts the same; the other attributes are means
-    # over the patches that show things, which is what accumulation averages too
-    alone = launch(make_recipe("dense", "run.accumulate=2", f"run.out={tmp_path.as_posix()}/alone"))
-    both = launch(make_recipe("dense", "run.processes=2", f"run.out={tmp_path.as_posix()}/both"))
+    settings = ("run.steps=2", "optim.lr=1e-3")
+    both = launch(make_recipe("dense", *settings, "run.processes=2", f"run.out={tmp_path.as_posix()}/both"))
+    alone = launch(make_recipe("dense", *settings, "run.accumulate=2", f"run.out={tmp_path.as_posix()}/alone"))
     trained, expected = weights(both), weights(alone)
     for name, weight in trained.items():
-        torch.testing.assert_close(weight, expected[name], rtol=1e-4, atol=2e-5)
-    assert [line["step"] for line in read_log(tmp_path / "both" / "log.jsonl")] == [1, 2, 3]
-    assert sorted(path.name for path in (tmp_path / "both").iterdir()) == ["final", "log.jsonl", "step-0000003"]
+        torch.testing.assert_close(weight, expected[name], rtol=1e-3, atol=2e-5, msg=lambda m, n=name: f"{n}: {m}")
+    assert [line["step"] for line in read_log(tmp_path / "both" / "log.jsonl")] == [1, 2]
+    assert sorted(path.name for path in (tmp_path / "both").iterdir()) == ["final", "log.jsonl", "step-0000002"]

@@ -1,5 +1,6 @@
 """Beam search, by transformers' own `generate`."""
 
+import warnings
 from collections.abc import Collection
 from typing import Any
 
@@ -37,7 +38,10 @@ def beam_search(
     )
     generator: Any = language_model
     mask = torch.ones(1, len(prompt), dtype=torch.long, device=prompt.device)
-    # given embeddings alone, generate returns the new tokens alone: [1, N]
-    rows = generator.generate(inputs_embeds=prompt[None], attention_mask=mask, generation_config=settings)
+    with warnings.catch_warnings():
+        # a prompt of embeddings has no tokens to penalise; gesso's own decoding leaves it out as well
+        warnings.filterwarnings("ignore", "Passing `repetition_penalty`")
+        # given embeddings alone, generate returns the new tokens alone: [1, N]
+        rows = generator.generate(inputs_embeds=prompt[None], attention_mask=mask, generation_config=settings)
     tokens: list[int] = rows[0].tolist()
     return tokens

@@ -1,5 +1,6 @@
 """The minis' tokenizer and the texts their language model learns first."""
 
+import copy
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from random import Random
@@ -16,7 +17,7 @@ from gesso.storybook.scene import SIGN_CHARACTERS, Scene
 from gesso.storybook.splits import scenes
 from gesso.storybook.tell import caption, describe
 
-__all__ = ["as_clip_inputs", "text_conversations", "train_tokenizer"]
+__all__ = ["as_clip_inputs", "clip_tokenizer", "text_conversations", "train_tokenizer"]
 
 SPECIAL: Final = ("<unk>", "<s>", "</s>", "<pad>", "<image>")
 # digits and capitals of signs stay apart; words keep the blank before them; Chinese merges freely
@@ -79,10 +80,21 @@ def text_conversations(scene: Scene, rng: Random, language: str) -> list[list[Me
             return [[user(f"{story}\n{q.question}"), assistant(q.answer)] for q in asked]
 
 
+def clip_tokenizer(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
+    """A copy of a tokenizer whose end token has the highest id.
+
+    transformers' CLIP text tower reads a text at its end token, but where that has id 2, as in the minis, at
+    the largest id (a rule kept for old configs). With the highest id, both rules find the end.
+    """
+    copied = copy.deepcopy(tokenizer)
+    copied.add_special_tokens({"eos_token": "<|endoftext|>"})
+    return copied
+
+
 def as_clip_inputs(
     tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], longest: int
 ) -> tuple[Tensor, Tensor]:
-    """Texts as a CLIP text tower takes them: `<s> text </s>`, padded; ids and mask, both [B, L].
+    """Texts as a CLIP text tower takes them: `<s> text <|endoftext|>`, padded; ids and mask, both [B, L].
 
     Texts that do not fit are cut, with the end token kept, as CLIP does.
     """

@@ -289,7 +289,7 @@ def test_saved_folder_restores_everything(tmp_path, tiled, grey):
     chat.save_pretrained(tmp_path)
     again = load_llava(tmp_path)
     assert again.settings == chat.settings
-    assert again.pixels == replace(chat.pixels, shortest_edge=chat.settings.image_size)
+    assert again.processor.pixels == replace(chat.processor.pixels, shortest_edge=chat.settings.image_size)
     assert type(again.module) is type(chat.module)
     content = (Image(grey(60, 40)), "what is it?")
     assert torch.equal(logits(again, *content), logits(chat, *content))

@@ -99,10 +99,7 @@ def original_key_rules(settings: LlavaSettings) -> list[KeyRule]:
         KeyRule(r"model\.((?:embed_tokens|layers|norm)\..*)", r"model.language_model.\1"),
         KeyRule(r"transformer\.((?:wte|blocks|norm_f)\..*)", r"model.language_model.\1"),
         KeyRule(rf"{INNER}vision_tower\.vision_tower\.vision_model\.(.*)", r"model.vision_tower.\1"),
-        # a newline that this way of merging never shows to the model
-        KeyRule(
-            rf"{INNER}(image_newline)", r"model.\1" if settings.patch_merge_type == "spatial_unpad" else None
-        ),
+        KeyRule(rf"{INNER}(image_newline)", newline),
     ]
     if settings.in_tree:
         rules.append(KeyRule(rf"{INNER}mm_projector\.0\.(.*)", r"model.multi_modal_projector.linear_1.\1"))

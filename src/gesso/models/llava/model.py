@@ -33,15 +33,11 @@ class LlavaChat:
     Args:
         module: of one of the classes in `gesso.models.llava.modules`.
         processor: turns messages into this model's inputs.
-        pixels: how the processor normalises pictures; it is saved with the model.
     """
 
-    def __init__(
-        self, module: PreTrainedModel, processor: LlavaProcessor, pixels: PixelSettings | None = None
-    ) -> None:
+    def __init__(self, module: PreTrainedModel, processor: LlavaProcessor) -> None:
         self._module = module
         self.processor = processor
-        self.pixels = pixels or PixelSettings()
 
     @classmethod
     def from_parts(
@@ -53,7 +49,7 @@ class LlavaChat:
         pixels: PixelSettings | None = None,
     ) -> Self:
         """Put a module and a tokenizer together; `pixels` is CLIP's normalisation unless given."""
-        return cls(module, LlavaProcessor(tokenizer, settings, pixels=pixels), pixels)
+        return cls(module, LlavaProcessor(tokenizer, settings, pixels=pixels))
 
     @property
     def settings(self) -> LlavaSettings:
@@ -138,7 +134,7 @@ class LlavaChat:
         """Write a folder that `load_llava` reads, and plain transformers too if it has such a model."""
         setattr(self._module.config, SETTINGS_KEY, self.settings.to_dict())
         self._module.save_pretrained(folder)
-        write_processor(folder, self.processor.tokenizer, self.settings, self.pixels)
+        write_processor(folder, self.processor.tokenizer, self.settings, self.processor.pixels)
 
     def _merge(self, features: Tensor, size: Size) -> Tensor:
         """One picture's tiles [T, P, D] -> [N, D]."""

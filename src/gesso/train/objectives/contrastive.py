@@ -14,7 +14,7 @@ from transformers import CLIPConfig, CLIPModel, CLIPVisionModel, PreTrainedToken
 from gesso.config.schema import Recipe
 from gesso.storybook.tell import caption
 from gesso.train.objectives.dense import FEATURE_LAYER, DenseBatch, DenseHead, dense_batch, open_store
-from gesso.train.texts import as_clip_inputs
+from gesso.train.texts import as_clip_inputs, clip_tokenizer
 
 __all__ = ["ContrastiveBatch", "ContrastiveObjective"]
 
@@ -34,8 +34,8 @@ class ContrastiveObjective:
     """Symmetric contrastive loss over a batch, plus what each patch shows, so that the tower keeps it."""
 
     def __init__(self, recipe: Recipe, tokenizer: PreTrainedTokenizerBase) -> None:
-        self.data, self.tokenizer = recipe.data, tokenizer
-        self.clip = CLIPModel(_config(recipe, tokenizer))
+        self.data, self.tokenizer = recipe.data, clip_tokenizer(tokenizer)
+        self.clip = CLIPModel(_config(recipe, self.tokenizer))
         self.clip.set_attn_implementation(recipe.model.attention)
         if recipe.model.vision is not None:
             tower = CLIPVisionModel.from_pretrained(recipe.model.vision)
