@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from source_tree import module_files
 from typer.main import get_command
 from typer.testing import CliRunner
 
 from gesso.cli.main import app
 from gesso.config.load import load_recipe
 from gesso.engines.catalog import find, known
+from source_tree import module_files
 
 ROOT = Path(__file__).parents[2]
 PAGES = tuple(

@@ -1,6 +1,6 @@
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gesso.core.errors import UsageError
@@ -29,6 +29,7 @@ def numbered(columns, rows, side):
     return torch.stack([picture(side * side, -1), *tiles]), whole
 
 
+@settings(deadline=None)
 @given(st.integers(1, 3), st.integers(1, 3), st.integers(1, 4))
 def test_lines_run_across_tiles(columns, rows, side):
     tiles, whole = numbered(columns, rows, side)
@@ -37,6 +38,7 @@ def test_lines_run_across_tiles(columns, rows, side):
     assert torch.equal(joined[side * side :], whole.flatten(0, 1))
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_cut_lines_end_with_the_newline(data):
     tiles, whole = numbered(2, 3, 3)
@@ -62,6 +64,7 @@ def test_tiles_that_do_not_fill_the_grid(count, patches, grid):
         join_lines(torch.zeros(count, patches, 2), grid)
 
 
+@settings(deadline=None)
 @given(st.lists(st.one_of(st.integers(0, 19), st.just(-200)), min_size=1, max_size=12))
 def test_splice_keeps_order_and_masks_pictures(ids):
     row = torch.tensor(ids)

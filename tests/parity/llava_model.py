@@ -131,7 +131,7 @@ def check_load(case: Path) -> None:
             _write_tower(case, folder / "tower", load_file(case / "external_tower.safetensors"))
             if not full:
                 _write_original(case, base, language, changes={})
-                shutil.copy(case / "mm_projector.bin", folder)
+                shutil.copyfile(case / "mm_projector.bin", folder / "mm_projector.bin")
             chat = load_llava(folder, base=None if full else base)
         _check_loaded(chat, case, expected, name, _under(results, f"{name}."))
 
@@ -156,9 +156,9 @@ def check_lora(case: Path) -> None:
         _assert_close(merged[key], weight, key)
     with tempfile.TemporaryDirectory() as place:
         folder, base = Path(place) / "adapter", Path(place) / "base"
-        shutil.copytree(case / "adapter", folder)
+        _copy_files(case / "adapter", folder)
         base.mkdir()
-        shutil.copy(case / "base_config.json", base / "config.json")
+        shutil.copyfile(case / "base_config.json", base / "config.json")
         save_file(base_weights, base / "model.safetensors")
         _write_tokenizer(case, base, _json(folder / "config.json"))
         _write_tower(case, Path(place) / "tower", load_file(case / "tower.safetensors"))
@@ -383,17 +383,24 @@ def _write_original(
 def _write_tokenizer(case: Path, folder: Path, config: Mapping[str, Any]) -> None:
     """The case's tokenizer; for cases made of raw ids one that fits the vocabulary's size."""
     if (case / "tokenizer").is_dir():
-        shutil.copytree(case / "tokenizer", folder, dirs_exist_ok=True)
+        _copy_files(case / "tokenizer", folder)
         return
     words = {f"w{number}": number for number in range(config["vocab_size"])}
     stub = Tokenizer(models.WordLevel(words, unk_token="w0"))
     PreTrainedTokenizerFast(tokenizer_object=stub, bos_token="w1", eos_token="w2").save_pretrained(folder)
 
 
+def _copy_files(source: Path, folder: Path) -> None:
+    """Copy a folder's files without their permissions; reference results may be read-only."""
+    folder.mkdir(exist_ok=True)
+    for path in source.iterdir():
+        shutil.copyfile(path, folder / path.name)
+
+
 def _write_tower(case: Path, folder: Path, weights: Mapping[str, Tensor]) -> None:
     folder.mkdir(parents=True)
-    shutil.copy(case / "tower_config.json", folder / "config.json")
-    shutil.copy(case / "preprocessor_config.json", folder)
+    shutil.copyfile(case / "tower_config.json", folder / "config.json")
+    shutil.copyfile(case / "preprocessor_config.json", folder / "preprocessor_config.json")
     save_file({key: tensor.contiguous() for key, tensor in weights.items()}, folder / "model.safetensors")
 
 

@@ -21,6 +21,7 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
 @pytest.fixture
 def forked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Start processes as copies of this one, which saves them the imports."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.setattr(torch.multiprocessing, "spawn", partial(start_processes, start_method="fork"))
     AcceleratorState._reset_state(reset_partial_state=True)  # a copy would believe that it is alone
 
