@@ -102,7 +102,7 @@ def equal_rows(
 ) -> int:
     texts = tokenizer.batch_decode(theirs(model, prompts, max(limits)))
     pairs = zip(ours(model, tokenizer, prompts, limits), texts, strict=True)
-    return sum(a == b.rstrip("\ufffd") for a, b in pairs)
+    return sum(a == b.lstrip().rstrip("\ufffd") for a, b in pairs)
 
 
 def build_model() -> LlamaForCausalLM:

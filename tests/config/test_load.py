@@ -1,3 +1,4 @@
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -42,7 +43,7 @@ def test_names_are_paths_below_the_recipes_folder() -> None:
 
 
 def test_an_unknown_recipe_lists_the_near_ones() -> None:
-    with pytest.raises(UnknownNameError, match="unknown recipe 'mini/ml'; did you mean .*mini/lm"):
+    with pytest.raises(UnknownNameError, match=r"unknown recipe 'mini/ml'; did you mean .*mini/lm"):
         load_recipe("mini/ml")
     with pytest.raises(UnknownNameError, match="no-such-file"):
         load_recipe("no-such-file.yaml")
@@ -78,10 +79,12 @@ def test_numbers_are_read_as_people_write_them(small: str, text: str, value: flo
     assert isinstance(rate, float)
 
 
-@pytest.mark.xfail(strict=True, raises=TypeError, reason="Literal | None is typing.Union, which _convert does not know")
+@pytest.mark.xfail(
+    strict=True, raises=TypeError, reason="Literal | None is typing.Union, which _convert does not know"
+)
 def test_an_optional_choice_is_checked_like_any_other(small: str) -> None:
     assert load_recipe(small, ["model.aspect=pad"]).model.aspect == "pad"
-    with pytest.raises(ConfigError, match="model.aspect is 'wide'; allowed: square, pad"):
+    with pytest.raises(ConfigError, match=r"model\.aspect is 'wide'; allowed: square, pad"):
         load_recipe(small, ["model.aspect=wide"])
 
 
@@ -133,7 +136,9 @@ def test_values_that_yaml_or_float_choke_on_are_refused(small: str, override: st
 
 
 keys = st.lists(
-    st.sampled_from(["run", "steps", "optim", "lr", "model", "shape", "tune", "data", "chinese", "", "x", "out"]),
+    st.sampled_from(
+        ["run", "steps", "optim", "lr", "model", "shape", "tune", "data", "chinese", "", "x", "out"]
+    ),
     max_size=3,
 ).map(".".join)
 values = st.one_of(
@@ -146,12 +151,8 @@ values = st.one_of(
 def test_any_overrides_give_a_recipe_or_a_config_error(
     small: str, pairs: list[tuple[str, str]], junk: str
 ) -> None:
-    try:
-        recipe = load_recipe(small, [*(f"{key}={value}" for key, value in pairs), junk])
-    except ConfigError as error:
-        assert str(error)
-    else:
-        assert isinstance(recipe, Recipe)
+    with suppress(ConfigError):
+        assert isinstance(load_recipe(small, [*(f"{key}={value}" for key, value in pairs), junk]), Recipe)
 
 
 @pytest.mark.parametrize(
@@ -165,7 +166,9 @@ def test_files_that_are_no_recipe_are_refused(tmp_path: Path, text: str, message
         load_recipe(str(path))
 
 
-@pytest.mark.xfail(strict=True, raises=UnicodeDecodeError, reason="only errors of the YAML library are caught")
+@pytest.mark.xfail(
+    strict=True, raises=UnicodeDecodeError, reason="only errors of the YAML library are caught"
+)
 def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "weights.yaml"
     path.write_bytes(b"\xff\xfe\x00\x80")
@@ -174,5 +177,5 @@ def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_missing_required_setting_is_named_with_its_path() -> None:
-    with pytest.raises(ConfigError, match="setting here.steps is missing"):
+    with pytest.raises(ConfigError, match=r"setting here\.steps is missing"):
         build(type(load_recipe("mini/lm").run), {"out": "x"}, where="here")

@@ -34,13 +34,14 @@ def test_no_warmup_no_clipping_and_a_constant_rate_are_allowed() -> None:
 @pytest.mark.parametrize("name", ["chinese", "describe"])
 @pytest.mark.parametrize("value", [-0.01, 1.01, nan, inf])
 def test_shares_lie_between_none_and_all(name: str, value: float) -> None:
+    setting: dict[str, Any] = {name: value}
     with pytest.raises(ConfigError, match=rf"data.{name} is {value}; it must be in \[0, 1\]"):
-        DataSettings(**{name: value})
+        DataSettings(**setting)
 
 
 @pytest.mark.parametrize("given", [{}, {"path": "a.json"}, {"images": "folder"}])
 def test_a_json_source_needs_its_file_and_its_pictures(given: dict[str, Any]) -> None:
-    with pytest.raises(ConfigError, match="needs data.path .* and data.images"):
+    with pytest.raises(ConfigError, match=r"needs data.path .* and data.images"):
         DataSettings(source="llava-json", **given)
 
 

@@ -1,3 +1,4 @@
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -110,12 +111,8 @@ wire_parts = st.builds(
 )
 def test_any_json_gives_a_message_or_a_usage_error(message: dict[str, Any], content: Any) -> None:
     wire = {"role": "user", "content": content} if content is not None else message
-    try:
-        read = Message.from_openai(wire)
-    except UsageError as error:
-        assert str(error)
-    else:
-        assert read.role in ROLES
+    with suppress(UsageError):
+        assert Message.from_openai(wire).role in ROLES
 
 
 @pytest.mark.parametrize("source", [b"\x89PNG", Path("x.png")])

@@ -51,5 +51,5 @@ def test_values_out_of_range_are_refused_with_the_range(name: str, value: Any) -
 
 
 def test_beams_refuse_a_temperature() -> None:
-    with pytest.raises(UsageError, match="num_beams 2 with temperature 0.5.*set temperature to 0"):
+    with pytest.raises(UsageError, match=r"num_beams 2 with temperature 0.5.*set temperature to 0"):
         Sampling(num_beams=2, temperature=0.5)

@@ -1,3 +1,5 @@
+import warnings
+
 import pytest
 import torch
 from PIL import Image as Picture
@@ -13,18 +15,15 @@ from gesso.engines.chat import Chat
 @pytest.mark.parametrize("penalty", [1.0, 1.7])
 def test_tokens_are_those_of_transformers_beam_search(penalty: float) -> None:
     model, prompt = tiny.llama(), tiny.prompts(9)[0]
-    settings = GenerationConfig(
-        max_new_tokens=8,
-        num_beams=4,
-        repetition_penalty=penalty,
-        do_sample=False,
-        eos_token_id=1,
-        pad_token_id=2,
-    )
-    mask = torch.ones(1, 9, dtype=torch.long)
-    expected = model.generate(inputs_embeds=prompt[None], attention_mask=mask, generation_config=settings)
-    sampling = Sampling(max_new_tokens=8, num_beams=4, repetition_penalty=penalty)
-    assert beam_search(model, prompt, sampling, {1}) == expected[0].tolist()
+    choice = {"max_new_tokens": 8, "num_beams": 4, "repetition_penalty": penalty}
+    settings = GenerationConfig(**choice, do_sample=False, eos_token_id=1, pad_token_id=2)
+    with warnings.catch_warnings(action="ignore"):
+        expected = model.generate(
+            inputs_embeds=prompt[None],
+            attention_mask=torch.ones(1, 9, dtype=torch.long),
+            generation_config=settings,
+        )
+    assert beam_search(model, prompt, Sampling(**choice), {1}) == expected[0].tolist()
 
 
 def test_settings_left_in_the_checkpoint_do_not_leak_in() -> None:

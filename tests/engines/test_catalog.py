@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
+import tiny
 from gesso.core.errors import CheckpointError, UnknownNameError, UnsupportedError
 from gesso.core.registry import import_target
-from gesso.engines.catalog import find, known, mini_folder, model_rows
+from gesso.engines.catalog import count_parameters, find, known, mini_folder, model_rows
 
 MANIFESTS = Path(__file__).parents[1] / "manifests"
 TOWER = "clip-vit-large-patch14-336.vision"
@@ -52,6 +53,13 @@ def test_parameters_of_files_with_their_tower_are_the_manifests(name: str) -> No
 @pytest.mark.parametrize("name", ["llava-v1.5-7b", "llava-v1.5-13b"])
 def test_parameters_of_files_without_tower_count_the_tower_too(name: str) -> None:
     assert find(name).parameters == _parameters(name) + _parameters(TOWER)
+
+
+def test_parameters_of_a_folder_are_the_models(tmp_path: Path) -> None:
+    assert count_parameters(tmp_path) == 0
+    model = tiny.llama()
+    model.save_pretrained(tmp_path)
+    assert count_parameters(tmp_path) == sum(weight.numel() for weight in model.parameters())
 
 
 def test_memory_follows_the_bits() -> None:

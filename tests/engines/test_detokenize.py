@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models
 from transformers import PreTrainedTokenizerBase
@@ -21,12 +21,14 @@ def _through(pieces: list[str], stop: list[str]) -> tuple[str, bool]:
     return text + sieve.flush(), False
 
 
+@settings(deadline=None)
 @given(st.lists(LETTERS, max_size=6), st.lists(st.text("ab\n#", min_size=1, max_size=4), max_size=3))
 def test_outcome_does_not_depend_on_how_the_text_is_cut(pieces: list[str], stop: list[str]) -> None:
     whole = "".join(pieces)
     assert _through(pieces, stop) == _through(list(whole), stop) == _through([whole], stop)
 
 
+@settings(deadline=None)
 @given(st.lists(LETTERS, max_size=6), st.text("ab#", min_size=1, max_size=4))
 def test_one_stop_text_cuts_at_its_first_place(pieces: list[str], stop: str) -> None:
     before, found, _ = "".join(pieces).partition(stop)
@@ -72,12 +74,14 @@ def _streamed(backend: Tokenizer, tokens: list[int]) -> str:
     return "".join(stream.push(token) for token in tokens) + stream.flush()
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 319), max_size=30))
 def test_any_tokens_give_what_decoding_them_at_once_gives(tokens: list[int]) -> None:
     backend = backend_of(tiny.tokenizer())
     assert _streamed(backend, tokens) == backend.decode(tokens).rstrip("\ufffd")
 
 
+@settings(deadline=None)
 @given(st.text("the redfishing 你🐟"))
 def test_texts_survive_a_tokenizer_that_falls_back_on_bytes(text: str) -> None:
     backend = _sentencepiece_like()
@@ -86,6 +90,7 @@ def test_texts_survive_a_tokenizer_that_falls_back_on_bytes(text: str) -> None:
     assert _streamed(backend, tokens) == f"the{text} fishs" == backend.decode(tokens)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 262), max_size=30))
 def test_bytes_that_are_no_character_do_no_harm(tokens: list[int]) -> None:
     backend = _sentencepiece_like()

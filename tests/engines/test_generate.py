@@ -9,7 +9,8 @@ from transformers import GenerationConfig
 import tiny
 from gesso.core.results import Answer
 from gesso.core.sampling import Sampling
-from gesso.engines.generate import end_tokens, generate, stream
+from gesso.engines.detokenize import TextStream, backend_of
+from gesso.engines.generate import _Row, end_tokens, generate, stream
 from gesso.engines.kv import new_cache
 
 LENGTHS = (7, 3, 12, 5, 9)
@@ -34,7 +35,7 @@ def test_greedy_tokens_are_those_of_transformers_generate(model: tiny.TinyChat) 
         )
         answer = generate(model, tiny.tokenizer(), [prompt], [Sampling(max_new_tokens=20)])[0]
         expected = tiny.tokenizer().decode(tokens[0], skip_special_tokens=True)
-        assert answer.text == expected.rstrip("\ufffd")
+        assert answer.text == expected.lstrip().rstrip("\ufffd")
         assert answer.usage.completion_tokens == tokens.shape[1]
 
 
@@ -81,6 +82,15 @@ def test_a_stop_text_ends_the_row_and_is_not_said(model: tiny.TinyChat) -> None:
         assert stopped.text == answer.text.partition(stop)[0]
         assert stopped.finish_reason == "stop"
         assert stopped.usage.completion_tokens <= answer.usage.completion_tokens
+
+
+def test_blanks_before_the_first_word_are_not_part_of_the_answer(model: tiny.TinyChat) -> None:
+    blank, word = tiny.tokenizer().encode(" ")[0], tiny.tokenizer().encode(" fish")
+    row = _Row(0, 3, Sampling(), frozenset({1}), TextStream(backend_of(tiny.tokenizer()), ()))
+    pieces = [row.take(token) for token in (blank, blank, *word, blank, *word, 1)]
+    assert "".join(piece.text for piece in pieces) == "fish  fish"
+    assert pieces[-1].answer is not None
+    assert pieces[-1].answer.text == "fish  fish"
 
 
 def test_an_end_token_ends_the_row(model: tiny.TinyChat) -> None:
@@ -145,7 +155,7 @@ def test_beam_search_is_that_of_transformers(model: tiny.TinyChat, stop: tuple[s
     expected = tiny.tokenizer().decode(tokens[0], skip_special_tokens=True)
     sampling = Sampling(max_new_tokens=8, num_beams=3, stop=stop)
     greedy, beam = generate(model, tiny.tokenizer(), [prompt] * 2, [Sampling(max_new_tokens=8), sampling])
-    assert beam.text == (expected.partition("e")[0] if stop else expected).rstrip("\ufffd")
+    assert beam.text == (expected.partition("e")[0] if stop else expected).lstrip().rstrip("\ufffd")
     assert beam.text != greedy.text
 
 

@@ -48,7 +48,9 @@ def embed(model: PreTrainedModel, ids: Tensor) -> Tensor:
     features = torch.randn(POSITIONS, 32, generator=torch.Generator().manual_seed(5))
     pictured = ids == IMAGE_INDEX
     embeddings = model.get_input_embeddings()(ids.masked_fill(pictured, 0))
-    return embeddings.masked_scatter(pictured[..., None], features.repeat(int(pictured.sum()) // POSITIONS, 1))
+    return embeddings.masked_scatter(
+        pictured[..., None], features.repeat(int(pictured.sum()) // POSITIONS, 1)
+    )
 
 
 def packed_loss(model: PreTrainedModel, batch: PackedBatch) -> float:
@@ -81,14 +83,18 @@ def test_a_packed_row_learns_what_its_conversations_learn_alone(
     model.set_attn_implementation(attention)
     conversations = group(3, sizes, pictured=pictured)
     row = pack(conversations, counts(conversations[0]))
-    assert packed_loss(model, collate([row], PAD)) == pytest.approx(loss_alone(model, conversations), rel=1e-5)
+    assert packed_loss(model, collate([row], PAD)) == pytest.approx(
+        loss_alone(model, conversations), rel=1e-5
+    )
 
 
 def test_rows_side_by_side_learn_what_they_learn_alone() -> None:
     model = tiny.llama()
     conversations = group(4, [(3, 4), (1, 0), (6, 2)], pictured=False)
     row = concatenate([pack([encoded], []) for encoded in conversations])
-    assert packed_loss(model, collate([row], PAD)) == pytest.approx(loss_alone(model, conversations), rel=1e-5)
+    assert packed_loss(model, collate([row], PAD)) == pytest.approx(
+        loss_alone(model, conversations), rel=1e-5
+    )
 
 
 def test_padding_changes_no_loss() -> None:
@@ -147,7 +153,9 @@ def test_a_conversation_of_several_turns_learns_every_answer() -> None:
     assert batch.labels[0].tolist() == [-100, -100, 11, END, -100, 12, 13, END, -100]
 
 
-@pytest.mark.xfail(strict=True, raises=TrainingError, reason="the stretch up to the last picture counts as shared")
+@pytest.mark.xfail(
+    strict=True, raises=TrainingError, reason="the stretch up to the last picture counts as shared"
+)
 def test_a_conversation_may_show_a_picture_after_an_answer() -> None:
     ids = (0, IMAGE_INDEX, 5, 11, END, IMAGE_INDEX, 6, 12, END)
     supervised = (False, False, False, True, True, False, False, True, True)
@@ -157,7 +165,9 @@ def test_a_conversation_may_show_a_picture_after_an_answer() -> None:
     assert packed_loss(model, batch) == pytest.approx(loss_alone(model, [encoded]), rel=1e-5)
 
 
-@pytest.mark.xfail(strict=True, reason="the picture is a branch of its own, so the caption's first token is lost")
+@pytest.mark.xfail(
+    strict=True, reason="the picture is a branch of its own, so the caption's first token is lost"
+)
 def test_a_caption_right_behind_its_picture_is_learned_whole() -> None:
     encoded = Encoded((0, IMAGE_INDEX, 11, 12, END), (False, False, True, True, True))
     batch = collate([pack([encoded], counts(encoded))], PAD)
@@ -166,7 +176,9 @@ def test_a_caption_right_behind_its_picture_is_learned_whole() -> None:
 
 def test_conversations_that_share_an_answer_are_refused() -> None:
     same = Encoded((0, 5, 11, END), (False, False, True, True))
-    other = Encoded((0, 5, 11, END, 6, IMAGE_INDEX, 12, END), (False,) * 2 + (True,) * 2 + (False,) * 2 + (True,) * 2)
+    other = Encoded(
+        (0, 5, 11, END, 6, IMAGE_INDEX, 12, END), (False,) * 2 + (True,) * 2 + (False,) * 2 + (True,) * 2
+    )
     with pytest.raises(TrainingError, match="share an answer; give each its own question"):
         pack([other, other], [POSITIONS])
     assert len(pack([same, same], []).ids) == 2 * len(same.ids)  # without pictures nothing is shared

@@ -31,7 +31,7 @@ def storybook(folder: Path, **data: Any) -> StorybookConversations:
 
 def answers(tokenizer: PreTrainedTokenizerFast, encoded: Encoded) -> str:
     pairs = zip(encoded.ids, encoded.supervised, strict=True)
-    return tokenizer.decode([token for token, learned in pairs if learned])
+    return str(tokenizer.decode([token for token, learned in pairs if learned]))
 
 
 def test_every_question_is_a_conversation_about_the_same_picture(
@@ -63,7 +63,10 @@ def test_shares_of_languages_and_descriptions_are_kept(
 ) -> None:
     chinese = storybook(tmp_path, questions=2, chinese=1.0, describe=0.0).encode(processor, 0, 0)
     assert len(chinese) == 2
-    assert all(any("一" <= letter <= "鿿" for letter in tokenizer.decode([i for i in e.ids if i >= 0])) for e in chinese)
+    assert all(
+        any("一" <= letter <= "鿿" for letter in tokenizer.decode([i for i in e.ids if i >= 0]))
+        for e in chinese
+    )
 
 
 @pytest.mark.xfail(strict=True, raises=UsageError, reason="`questions` refuses to ask nothing")
@@ -122,9 +125,18 @@ def test_a_sample_is_encoded_with_its_pixels(
 @pytest.mark.parametrize(
     ("sample", "message"),
     [
-        ({"id": "x", "image": "1.png", "conversations": turns("What?", "A cat.")}, "sample x: more pictures than"),
-        ({"image": ["1.png", "2.png"], "conversations": turns("<image>", "A cat.")}, "sample 0: more pictures"),
-        ({"id": 7, "conversations": [{"from": "robot", "value": "hi"}]}, "sample 7: turn from 'robot'; allowed"),
+        (
+            {"id": "x", "image": "1.png", "conversations": turns("What?", "A cat.")},
+            "sample x: more pictures than",
+        ),
+        (
+            {"image": ["1.png", "2.png"], "conversations": turns("<image>", "A cat.")},
+            "sample 0: more pictures",
+        ),
+        (
+            {"id": 7, "conversations": [{"from": "robot", "value": "hi"}]},
+            "sample 7: turn from 'robot'; allowed",
+        ),
         ({"id": 7, "conversations": turns("Only this")}, "sample 7: 1 turns; a conversation needs two"),
         ({"id": 7}, "sample 7: 0 turns"),
     ],
@@ -134,7 +146,9 @@ def test_bad_samples_are_refused_by_their_id(tmp_path: Path, sample: dict[str, A
         llava_json(tmp_path, sample).messages(0)
 
 
-@pytest.mark.xfail(strict=True, reason="samples, turns and pictures of other types than the format's raise as they are")
+@pytest.mark.xfail(
+    strict=True, reason="samples, turns and pictures of other types than the format's raise as they are"
+)
 @pytest.mark.parametrize(
     "sample",
     [

@@ -13,7 +13,7 @@ from train.conftest import MakeRecipe
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
-    """The tower's weights, but the keys' biases: attention does not depend on them, so their gradient is noise."""
+    """The tower's weights but the keys' biases, whose gradient is noise: attention does not depend on them."""
     state = CLIPVisionModel.from_pretrained(folder).state_dict()
     return {name: weight for name, weight in state.items() if not name.endswith("k_proj.bias")}
 
@@ -32,13 +32,23 @@ def test_a_recipe_runs_in_this_process(make_recipe: MakeRecipe, tmp_path: Path) 
 
 
 @pytest.mark.usefixtures("forked")
-def test_two_processes_learn_what_one_learns_from_both_batches(make_recipe: MakeRecipe, tmp_path: Path) -> None:
+def test_two_processes_learn_what_one_learns_from_both_batches(
+    make_recipe: MakeRecipe, tmp_path: Path
+) -> None:
     """Their mean gradient is that of the two micro-batches one process would accumulate."""
     settings = ("run.steps=2", "optim.lr=1e-3")
     both = launch(make_recipe("dense", *settings, "run.processes=2", f"run.out={tmp_path.as_posix()}/both"))
-    alone = launch(make_recipe("dense", *settings, "run.accumulate=2", f"run.out={tmp_path.as_posix()}/alone"))
+    alone = launch(
+        make_recipe("dense", *settings, "run.accumulate=2", f"run.out={tmp_path.as_posix()}/alone")
+    )
     trained, expected = weights(both), weights(alone)
     for name, weight in trained.items():
-        torch.testing.assert_close(weight, expected[name], rtol=1e-3, atol=2e-5, msg=lambda m, n=name: f"{n}: {m}")
+        torch.testing.assert_close(
+            weight, expected[name], rtol=1e-3, atol=2e-5, msg=lambda m, n=name: f"{n}: {m}"
+        )
     assert [line["step"] for line in read_log(tmp_path / "both" / "log.jsonl")] == [1, 2]
-    assert sorted(path.name for path in (tmp_path / "both").iterdir()) == ["final", "log.jsonl", "step-0000002"]
+    assert sorted(path.name for path in (tmp_path / "both").iterdir()) == [
+        "final",
+        "log.jsonl",
+        "step-0000002",
+    ]

@@ -1,4 +1,5 @@
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -11,9 +12,10 @@ from gesso.train.optim import build_optimizer, build_schedule
 
 @pytest.fixture
 def parts() -> dict[str, nn.Module]:
-    tower, language = nn.Linear(3, 4), nn.Sequential(nn.Embedding(5, 4), nn.LayerNorm(4))
+    table = nn.Embedding(5, 4)
+    tower, language = nn.Linear(3, 4), nn.Sequential(table, nn.LayerNorm(4))
     head = nn.Linear(4, 5, bias=False)
-    head.weight = language[0].weight  # tied, as in a language model
+    head.weight = table.weight  # tied, as in a language model
     return {"vision": tower, "language": language, "head": head}
 
 
@@ -29,13 +31,21 @@ def move(parts: dict[str, nn.Module], optimizer: torch.optim.Optimizer) -> set[s
 
 def test_a_part_without_a_rate_stands_still(parts: dict[str, nn.Module]) -> None:
     optimizer = build_optimizer(parts, OptimSettings(weight_decay=0.1), {"vision": 0.0})
-    assert move(parts, optimizer) == {"language.0.weight", "language.1.weight", "language.1.bias", "head.weight"}
+    assert move(parts, optimizer) == {
+        "language.0.weight",
+        "language.1.weight",
+        "language.1.bias",
+        "head.weight",
+    }
     assert not any(p.requires_grad for p in parts["vision"].parameters())
 
 
 def test_every_part_has_the_rate_it_is_given(parts: dict[str, nn.Module]) -> None:
     optimizer = build_optimizer(parts, OptimSettings(lr=1e-3), {"vision": 5e-4})
-    assert {(group["name"], group["lr"]) for group in optimizer.param_groups} == {("vision", 5e-4), ("language", 1e-3)}
+    assert {(group["name"], group["lr"]) for group in optimizer.param_groups} == {
+        ("vision", 5e-4),
+        ("language", 1e-3),
+    }
 
 
 def test_matrices_decay_and_vectors_do_not(parts: dict[str, nn.Module]) -> None:
@@ -94,7 +104,7 @@ def test_the_rate_rises_to_its_peak_and_falls_along_a_cosine() -> None:
     assert max(taken) == taken[9] == taken[10] == pytest.approx(2.0)
     assert taken[55] == pytest.approx(2.0 * (1 + 0.25) / 2)  # half way down
     assert taken[100] == pytest.approx(0.5)
-    assert all(earlier >= later for earlier, later in zip(taken[10:], taken[11:], strict=False))
+    assert all(earlier >= later for earlier, later in pairwise(taken[10:]))
 
 
 def test_without_warmup_the_first_step_has_the_full_rate() -> None:

@@ -9,11 +9,11 @@ from transformers import PreTrainedTokenizerFast
 from gesso.storybook.compose import canvas_program
 from gesso.storybook.splits import scene_at
 from gesso.storybook.tell import caption, describe
-from gesso.train.texts import SPECIAL, as_clip_inputs, text_conversations, train_tokenizer
+from gesso.train.texts import SPECIAL, as_clip_inputs, clip_tokenizer, text_conversations, train_tokenizer
 
 
 def test_special_tokens_come_first_and_stay_whole(tokenizer: PreTrainedTokenizerFast) -> None:
-    assert tokenizer.convert_ids_to_tokens(range(len(SPECIAL))) == list(SPECIAL)
+    assert tokenizer.convert_ids_to_tokens(list(range(len(SPECIAL)))) == list(SPECIAL)
     assert (tokenizer.bos_token, tokenizer.eos_token, tokenizer.pad_token) == ("<s>", "</s>", "<pad>")
     assert tokenizer.image_token == "<image>"
     assert len(tokenizer) == 400
@@ -79,6 +79,16 @@ def test_clip_inputs_leave_the_tokenizer_as_it_was() -> None:
     before = tokenizer.backend_tokenizer.to_str()
     as_clip_inputs(tokenizer, ["a red fish and a striped blue house"], longest=8)
     assert json.loads(tokenizer.backend_tokenizer.to_str())["truncation"] == json.loads(before)["truncation"]
+
+
+def test_a_clip_tokenizer_ends_texts_with_its_highest_id(tokenizer: PreTrainedTokenizerFast) -> None:
+    copied = clip_tokenizer(tokenizer)
+    assert copied.eos_token_id == len(copied) - 1 == len(tokenizer)
+    assert copied("a red fish")["input_ids"] == tokenizer("a red fish")["input_ids"]
+    assert tokenizer.eos_token == "</s>"
+    assert len(tokenizer) == 400
+    ids, mask = as_clip_inputs(copied, ["fish", "a red fish on a meadow"], longest=20)
+    assert ids.argmax(1).tolist() == (mask.sum(1) - 1).tolist()
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])

@@ -12,7 +12,7 @@ from gesso.cli.chat import ask_command, chat_command
 from gesso.cli.output import DEBUG, run_guarded, say
 from gesso.core.registry import import_target
 
-__all__ = ["app", "run"]
+__all__ = ["app", "common", "eval_later", "run", "train_later"]
 
 LATER: Final = {"train": "gesso.cli.train:train_command", "eval": "gesso.cli.evaluate:eval_command"}
 """Commands whose modules are imported only when they are called."""

@@ -13,7 +13,7 @@ from gesso.engines.catalog import ModelRow, find, mini_folder, model_rows
 if TYPE_CHECKING:
     from gesso.engines.machine import Machine, Verdict
 
-__all__ = ["app", "doctor_command"]
+__all__ = ["app", "doctor_command", "models_command", "show_command"]
 
 app = typer.Typer(help="List the models gesso knows.", invoke_without_command=True, rich_markup_mode="rich")
 

@@ -13,7 +13,7 @@ from gesso.core.errors import UsageError
 if TYPE_CHECKING:
     from gesso.storybook.scene import Scene
 
-__all__ = ["app"]
+__all__ = ["app", "make_command", "sheet_command"]
 
 app = typer.Typer(help="Make pictures and data of the storybook world.", no_args_is_help=True)
 

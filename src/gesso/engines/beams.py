@@ -28,7 +28,7 @@ def beam_search(
         The new tokens; the end token is among them if the beam came to its end.
     """
     ends = sorted(ends)
-    settings: Any = GenerationConfig(  # type: ignore[no-untyped-call]
+    settings: Any = GenerationConfig(
         num_beams=sampling.num_beams,
         max_new_tokens=sampling.max_new_tokens,
         repetition_penalty=sampling.repetition_penalty,

@@ -1,18 +1,23 @@
 """Every model gesso knows by name: what it is, where its weights lie, and whether this version runs it."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from math import prod
 from pathlib import Path
 from typing import Final
 
 from gesso.core.errors import CheckpointError, UnknownNameError, UnsupportedError
 from gesso.engines.catalog_rows import BUILDERS, LICENCES, NEEDS, ROWS
 
-__all__ = ["VERSION", "ModelRow", "find", "known", "mini_folder", "model_rows"]
+__all__ = ["VERSION", "ModelRow", "count_parameters", "find", "known", "mini_folder", "model_rows"]
 
 VERSION: Final = "0.1"
 """The version of gesso that this catalogue belongs to."""
+
+MINIS: Final = Path(__file__).parents[1] / "minis"
+"""Folder of the models that come with the package."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +29,7 @@ class ModelRow:
         system: the system it belongs to; the minis belong to "gesso".
         repository: the Hugging Face repository of its weights; "" for a mini, which lies in the package.
         licence: the licence of the weights, as their publisher states it.
-        parameters: how many numbers it holds, towers included; 0 where that is not known.
+        parameters: how many numbers it holds, towers included; 0 for a mini that is not installed.
         takes: what goes in: "text", "image", "audio".
         gives: what comes out: "text", "canvas", "image", "score".
         since: the first version of gesso that runs it.
@@ -101,11 +106,23 @@ def mini_folder(row: ModelRow) -> Path:
     Raises:
         CheckpointError: the package came without its weights.
     """
-    folder = Path(__file__).parents[1] / "minis" / row.name
+    folder = MINIS / row.name
     if not (folder / "config.json").is_file():
         raise CheckpointError(f"the weights of {row.name} are not part of this installation ({folder}); "
                               "install a released package, or train it with `gesso train`")  # fmt: skip
     return folder
+
+
+def count_parameters(folder: Path) -> int:
+    """How many numbers the safetensors files of a folder hold; a file says so in the JSON it begins with."""
+    return sum(map(_numbers_in, folder.glob("*.safetensors")))
+
+
+def _numbers_in(path: Path) -> int:
+    with path.open("rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(size))
+    return sum(prod(entry["shape"]) for name, entry in header.items() if name != "__metadata__")
 
 
 def _parsed(text: str) -> Iterator[ModelRow]:
@@ -129,7 +146,7 @@ def _row(section: list[str], cells: list[str]) -> ModelRow:
         system=system,
         repository=f"{owner}/{title}" if owner else "",
         licence=LICENCES[licence],
-        parameters=int(parameters or 0),
+        parameters=int(parameters) if parameters else count_parameters(MINIS / name),
         takes=tuple(takes.split()),
         gives=gives,
         since=since,

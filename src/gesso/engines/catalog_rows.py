@@ -5,7 +5,7 @@ out | first version of gesso that runs them. The others: repository | licence | 
 needs | what it is. A model is known by the name of its repository; a mini has none, it lies in the package.
 
 Parameters are those of the published files with their towers, from their key lists, and rounded where those
-are not known. Licences are what the publishers state for the weights.
+are not known; the minis' are counted in their files. Licences are what the publishers state for the weights.
 """
 
 from typing import Final

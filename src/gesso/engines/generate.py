@@ -128,14 +128,19 @@ class _Row:
             return self.finish("stop", text)
         if self.made == self.sampling.max_new_tokens:
             return self.finish("length", text + self.text.flush())
-        self.said.append(text)
-        return Piece(self.number, text)
+        return Piece(self.number, self._add(text))
 
     def finish(self, reason: FinishReason, text: str = "") -> Piece:
         """End the row, with a last bit of text."""
-        self.said.append(text)
+        text = self._add(text)
         usage = Usage(self.prompt_tokens, self.made)
         return Piece(self.number, text, Answer("".join(self.said), reason, usage))
+
+    def _add(self, text: str) -> str:
+        """Blanks before the first word belong to the prompt's template, not to the answer."""
+        text = text if any(self.said) else text.lstrip()
+        self.said.append(text)
+        return text
 
 
 class _Decoder:

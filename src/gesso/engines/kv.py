@@ -13,7 +13,7 @@ ROOM: Final = 256
 """Spare positions that a layer makes room for at a time."""
 
 
-class GrowingLayer(DynamicLayer):  # type: ignore[no-untyped-call]  # its __init_subclass__ has no types
+class GrowingLayer(DynamicLayer):  # its __init_subclass__ has no types
     """One layer's keys and values, [B, H, L, D] each, appended to in place.
 
     transformers' own dynamic layer copies everything it holds at each token; this one writes new positions

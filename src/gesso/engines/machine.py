@@ -2,13 +2,13 @@
 
 import os
 import platform
+import re
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
 from typing import Final, Literal
 
 import torch
 from huggingface_hub import try_to_load_from_cache
-from packaging.requirements import Requirement
 
 from gesso.core.errors import CheckpointError
 from gesso.engines.catalog import ModelRow, mini_folder
@@ -20,6 +20,9 @@ HEADROOM: Final = 1.2
 
 BITS: Final = 16
 """Numbers of a published checkpoint are loaded at this size."""
+
+_NAME: Final = re.compile(r"[\w.-]+")
+_EXTRA: Final = re.compile(r"""extra == ['"](.+?)['"]""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,21 +99,13 @@ def judge(row: ModelRow, machine: Machine) -> Verdict:
 def missing_packages() -> dict[str, list[str]]:
     """For each extra of gesso, which of its packages are not installed."""
     missing: dict[str, list[str]] = {}
-    for line in requires("gesso") or []:
-        requirement = Requirement(line)
-        extra = _extra_of(requirement)
-        if extra is not None:
-            missing.setdefault(extra, [])
-            if requirement.name != "gesso" and not _installed(requirement.name):
-                missing[extra].append(requirement.name)
+    for requirement in requires("gesso") or []:
+        package, extra = _NAME.match(requirement), _EXTRA.search(requirement)
+        if package is not None and extra is not None:
+            packages = missing.setdefault(extra[1], [])
+            if package[0] != "gesso" and not _installed(package[0]):
+                packages.append(package[0])
     return missing
-
-
-def _extra_of(requirement: Requirement) -> str | None:
-    if requirement.marker is None:
-        return None
-    _, found, rest = str(requirement.marker).partition('extra == "')
-    return rest.partition('"')[0] if found else None
 
 
 def _installed(package: str) -> bool:

@@ -13,9 +13,9 @@ __all__ = ["TokenPicker"]
 class TokenPicker:
     """Picks tokens for a batch; what a row gets does not depend on which rows stand beside it.
 
-    The order is that of transformers' `generate`: repetition penalty, temperature, top-k, top-p. Penalised are
-    the tokens of the answer; a prompt of embeddings has none. Random
-    numbers come from one generator per row on the CPU, so a seed means the same on every device.
+    The order is that of transformers' `generate`: repetition penalty, temperature, top-k, top-p. Only the
+    answer's tokens are penalised; a prompt of embeddings has none. Random numbers come from one generator per
+    row on the CPU, so a seed means the same on every device.
 
     Args:
         samplings: the settings of each row.

@@ -9,7 +9,7 @@ of self-attention layers" (arXiv 2305.09828) and "Structured initialization for 
 
 import math
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
@@ -34,7 +34,7 @@ def start_local(tower: CLIPVisionModel, neighbours: Sequence[tuple[int, int]] = 
         tower: a new CLIP vision tower; d must be divisible by 4.
         neighbours: offset of each head in turn; further heads stay random.
     """
-    config = tower.config
+    config: Any = tower.config
     side, width = config.image_size // config.patch_size, config.hidden_size // config.num_attention_heads
     frequencies = torch.arange(1, width // 4 + 1) * math.pi / max(side, width // 4)
     embeddings = tower.embeddings
@@ -42,7 +42,8 @@ def start_local(tower: CLIPVisionModel, neighbours: Sequence[tuple[int, int]] = 
     embeddings.class_embedding[:width] = 0
     embeddings.position_embedding.weight[0, :width] = 0
     embeddings.position_embedding.weight[1:, :width] = _positions(side, frequencies)
-    for layer in tower.encoder.layers:
+    layers: Any = tower.encoder.layers
+    for layer in layers:
         attention = layer.self_attn
         for head, (dx, dy) in enumerate(neighbours[: config.num_attention_heads]):
             rows = slice(head * width, (head + 1) * width)

@@ -4,7 +4,7 @@ import os
 import socket
 from pathlib import Path
 
-import torch.multiprocessing
+from torch.multiprocessing.spawn import spawn
 
 from gesso.config.schema import Recipe
 from gesso.train.loop import train
@@ -25,7 +25,7 @@ def launch(recipe: Recipe) -> Path:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    torch.multiprocessing.spawn(_run_as, (processes, port, recipe), nprocs=processes)
+    spawn(_run_as, (processes, port, recipe), nprocs=processes)
     return Path(recipe.run.out) / "final"
 
 

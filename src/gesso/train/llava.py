@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from transformers import (
@@ -49,12 +49,11 @@ def build_chat(recipe: Recipe) -> LlavaChat:
 
 def _adapt(chat: LlavaChat, model: ModelSettings) -> LlavaChat:
     """The same weights under another template or treatment of pictures."""
-    changed = {
-        name: value
-        for name, value in (("template", model.template), ("image_aspect_ratio", model.aspect))
-        if value is not None
-    }
-    settings = replace(chat.settings, **changed)
+    settings = replace(
+        chat.settings,
+        template=model.template or chat.settings.template,
+        image_aspect_ratio=model.aspect or chat.settings.image_aspect_ratio,
+    )
     return LlavaChat.from_parts(chat.module, settings, chat.processor.tokenizer, pixels=chat.processor.pixels)
 
 
@@ -83,7 +82,8 @@ def _assemble(recipe: Recipe, vision: Path, language: Path) -> LlavaChat:
 def _tower(folder: Path) -> PreTrainedModel:
     """The vision half of a CLIP folder, or a vision tower's own folder."""
     if AutoConfig.from_pretrained(folder).model_type == "clip":
-        return CLIPModel.from_pretrained(folder).vision_model
+        clip: Any = CLIPModel.from_pretrained(folder)
+        return cast(PreTrainedModel, clip.vision_model)
     tower: PreTrainedModel = AutoModel.from_pretrained(folder)
     return tower
 

@@ -167,6 +167,8 @@ def _to_device(value: Any, device: torch.device) -> Any:
     match value:
         case Tensor():
             return value.to(device, non_blocking=True)
+        case int():
+            return value
         case list() | tuple():
             return type(value)(_to_device(item, device) for item in value)
         case _:

@@ -48,12 +48,14 @@ class PictureStore:
     def pixels(self, index: int) -> NDArray[np.uint8]:
         """Picture number `index`, [size, size, 3]."""
         self._draw(index)
-        return self._pixels[index]
+        picture: NDArray[np.uint8] = self._pixels[index]
+        return picture
 
     def grid(self, index: int) -> NDArray[np.uint8]:
         """Thing grid of picture `index`, [size/patch, size/patch]; see `thing_grid`."""
         self._draw(index)
-        return self._grids[index]
+        grid: NDArray[np.uint8] = self._grids[index]
+        return grid
 
     def _draw(self, index: int) -> None:
         if self._drawn[index]:

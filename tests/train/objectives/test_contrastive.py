@@ -21,7 +21,7 @@ def objective(make_recipe: MakeRecipe, tokenizer: PreTrainedTokenizerFast) -> Co
 def test_captions_belong_to_their_pictures(objective: ContrastiveObjective) -> None:
     batch = objective.batch([5, 2], 0)
     for row, mask, example in zip(batch.ids, batch.mask, (5, 2), strict=True):
-        text = objective.tokenizer.decode(row[mask.bool()], skip_special_tokens=True)
+        text = str(objective.tokenizer.decode(row[mask.bool()], skip_special_tokens=True))
         assert text
         assert caption(objective.pictures.scene(example)).startswith(text)
         assert row[mask.bool()][-1] == objective.tokenizer.eos_token_id
@@ -59,7 +59,6 @@ def test_the_scale_stays_below_a_hundred(objective: ContrastiveObjective) -> Non
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
 
 
-@pytest.mark.xfail(strict=True, reason="with an end token of id 2, transformers pools at the highest id of a text")
 @torch.no_grad()
 def test_a_text_is_read_at_its_end(objective: ContrastiveObjective) -> None:
     batch = objective.batch([0, 1, 2], 0)
@@ -81,7 +80,9 @@ def test_pictures_and_texts_are_told_apart_after_some_steps(objective: Contrasti
     assert contrasts[-1] < 0.5 * contrasts[0]
 
 
-def test_every_weight_belongs_to_a_part_and_the_features_to_the_first(objective: ContrastiveObjective) -> None:
+def test_every_weight_belongs_to_a_part_and_the_features_to_the_first(
+    objective: ContrastiveObjective,
+) -> None:
     parts = {name: set(map(id, part.parameters())) for name, part in objective.parts.items()}
     assert list(parts) == ["features", "vision", "text"]
     assert set.union(*parts.values()) == set(map(id, objective.module.parameters()))

@@ -6,6 +6,7 @@ import torch
 from rich.text import Text
 from transformers import CLIPVisionModel
 
+from gesso.canvas.vocabulary import LOCATIONS
 from gesso.core.errors import TrainingError
 from gesso.storybook.scene import COLOURS, KINDS, PATTERNS, PLACES, SIZES, Scene, Thing, sample_scene
 from gesso.storybook.splits import TRAIN_PAIRS
@@ -36,6 +37,7 @@ def test_every_patch_is_told_what_it_shows() -> None:
         "pattern": PATTERNS.index("striped"),
         "second_colour": COLOURS.index("blue") + 1,
         "size": list(SIZES).index("small"),
+        "location": list(LOCATIONS).index("on the left"),
         "place": sea,
     }
     tree = {
@@ -45,6 +47,7 @@ def test_every_patch_is_told_what_it_shows() -> None:
         "pattern": PATTERNS.index("plain"),
         "second_colour": 0,
         "size": list(SIZES).index("large"),
+        "location": list(LOCATIONS).index("on the right"),
         "place": sea,
     }
     assert told == [{**dict.fromkeys(fish, IGNORED), "thing": 0, "place": sea}, fish, tree, fish]
@@ -115,7 +118,9 @@ def test_the_tower_learns_and_is_saved_without_its_head(make_recipe: MakeRecipe,
     objective.save(tmp_path / "tower")
     tower = CLIPVisionModel.from_pretrained(tmp_path / "tower")
     assert tower.state_dict().keys() == objective.tower.state_dict().keys()
-    assert all(torch.equal(weight, tower.state_dict()[name]) for name, weight in objective.tower.state_dict().items())
+    assert all(
+        torch.equal(weight, tower.state_dict()[name]) for name, weight in objective.tower.state_dict().items()
+    )
 
 
 @pytest.mark.xfail(strict=True, reason="the names of kinds are looked up with the column of things")
@@ -130,11 +135,13 @@ def test_the_kinds_of_the_patches_are_shown(make_recipe: MakeRecipe) -> None:
 def test_the_last_layer_is_not_read(make_recipe: MakeRecipe) -> None:
     objective = DenseObjective(make_recipe("dense"))
     objective.loss(objective.batch([0, 1], 0))[0].backward()
-    layers = {name.split(".")[0]: p.grad for name, p in objective.tower.named_parameters() if "layers.1." in name}
+    layers = {
+        name.split(".")[0]: p.grad for name, p in objective.tower.named_parameters() if "layers.1." in name
+    }
     assert layers
     assert all(grad is None for grad in layers.values())
 
 
 def test_pictures_of_another_size_than_the_towers_are_refused(make_recipe: MakeRecipe) -> None:
-    with pytest.raises(TrainingError, match="data.size is 64 but the tower takes 32 px"):
+    with pytest.raises(TrainingError, match=r"data\.size is 64 but the tower takes 32 px"):
         DenseObjective(make_recipe("dense", "data.size=64"))

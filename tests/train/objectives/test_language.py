@@ -45,7 +45,9 @@ def test_texts_differ_from_one_micro_batch_to_the_next(objective: LanguageObject
     assert first.shape != later.shape or not torch.equal(first, later)
 
 
-def test_conversations_longer_than_a_row_are_cut(make_recipe: MakeRecipe, tokenizer: PreTrainedTokenizerFast) -> None:
+def test_conversations_longer_than_a_row_are_cut(
+    make_recipe: MakeRecipe, tokenizer: PreTrainedTokenizerFast
+) -> None:
     objective = LanguageObjective(make_recipe("language", "data.length=40"), tokenizer)
     assert objective.batch([0, 1], 0).ids.shape == (2, 40)
 

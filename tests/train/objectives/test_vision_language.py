@@ -10,14 +10,14 @@ from PIL import Image as PILImage
 from rich.text import Text
 from transformers import CLIPVisionConfig, LlamaConfig, PreTrainedTokenizerFast
 
-from gesso.config.schema import DataSettings
+from gesso.config.schema import DataSettings, OptimSettings
 from gesso.models.base import IGNORE_INDEX, IMAGE_INDEX, Encoded
 from gesso.models.llava.model import LlavaChat
 from gesso.models.llava.modules import build_module, module_config
 from gesso.models.llava.settings import LlavaSettings
 from gesso.train.conversations import LlavaJson, StorybookConversations
 from gesso.train.objectives.vision_language import VisionLanguageObjective, show_supervision
-from gesso.train.optim import OptimSettings, build_optimizer
+from gesso.train.optim import build_optimizer
 from gesso.train.pictures import PictureStore
 
 MakeObjective = Callable[..., VisionLanguageObjective]
@@ -31,7 +31,9 @@ def chat(tokenizer: PreTrainedTokenizerFast) -> LlavaChat:
     }  # fmt: skip
     settings = LlavaSettings(image_size=32, patch_size=8, template="storybook", max_length=2048)
     text = LlamaConfig(**sizes, vocab_size=len(tokenizer), tie_word_embeddings=True, initializer_range=0.2)
-    module = build_module(module_config(settings, CLIPVisionConfig(**sizes, image_size=32, patch_size=8), text))
+    module = build_module(
+        module_config(settings, CLIPVisionConfig(**sizes, image_size=32, patch_size=8), text)
+    )
     return LlavaChat.from_parts(module, settings, tokenizer)
 
 
@@ -70,7 +72,7 @@ def test_packed_pictures_learn_what_conversations_learn_alone(storybook: MakeObj
 def test_samples_with_and_without_pictures_learn_together(chat: LlavaChat, tmp_path: Path) -> None:
     turns = [{"from": "human", "value": "<image>\nWhat is it?"}, {"from": "gpt", "value": "A red fish."}]
     more = [{"from": "human", "value": "And now?"}, {"from": "gpt", "value": "A blue one."}]
-    samples = []
+    samples: list[dict[str, Any]] = []
     for number, conversation in enumerate((turns, more, turns + more)):
         samples.append({"conversations": conversation})
         if conversation is not more:
@@ -89,7 +91,7 @@ def test_samples_with_and_without_pictures_learn_together(chat: LlavaChat, tmp_p
 
 
 def test_rows_keep_to_the_length_of_the_recipe(storybook: MakeObjective) -> None:
-    long, short = (storybook(length=length).batch([0, 1], 0)[0].ids for length in (2000, 100))
+    long, short = (storybook(length=length).batch([0, 1], 0).rows.ids for length in (2000, 100))
     assert short.shape[1] < long.shape[1]
     assert (short == IMAGE_INDEX).sum(1).tolist() == [16, 16]
 
@@ -105,7 +107,11 @@ def test_frozen_parts_stand_still_while_the_projector_learns(storybook: MakeObje
         optimizer.step()
         optimizer.zero_grad()
         losses.append(float(loss.detach()))
-    moved = {name for name, weight in objective.module.state_dict().items() if not torch.equal(weight, before[name])}
+    moved = {
+        name
+        for name, weight in objective.module.state_dict().items()
+        if not torch.equal(weight, before[name])
+    }
     assert moved
     assert all("multi_modal_projector" in name for name in moved)
     assert losses[-1] < losses[0]
@@ -124,7 +130,7 @@ def test_what_is_learned_is_green_and_the_rest_dim(storybook: MakeObjective) -> 
     shown = "".join(text.plain[span.start : span.end] for span in text.spans if span.style == "green")
     decode = objective.chat.processor.tokenizer.decode
     learned = [token for token, wanted in zip(encoded.ids, encoded.supervised, strict=True) if wanted]
-    assert shown == "".join(decode([token]) for token in learned)
+    assert shown == "".join(str(decode([token])) for token in learned)
     assert shown.endswith("</s>")
     assert "<s>USER: <image>" in text.plain
     assert objective.show(0).count("</s>") == 4

@@ -43,21 +43,21 @@ SETTINGS_KEY: Final = "gesso"
 """Where a saved config keeps the `LlavaSettings` that transformers has no names for."""
 
 
-class VariantLlavaConfig(LlavaConfig):  # type: ignore[no-untyped-call]
+class VariantLlavaConfig(LlavaConfig):
     """A LlavaConfig with a `projector_type`."""
 
     model_type = "gesso_llava"
     projector_type: str = "linear"
 
 
-class VariantLlavaNextConfig(LlavaNextConfig):  # type: ignore[no-untyped-call]
+class VariantLlavaNextConfig(LlavaNextConfig):
     """A LlavaNextConfig with a `projector_type`."""
 
     model_type = "gesso_llava_next"
     projector_type: str = "linear"
 
 
-class VariantLlavaForConditionalGeneration(LlavaForConditionalGeneration):  # type: ignore[no-untyped-call]
+class VariantLlavaForConditionalGeneration(LlavaForConditionalGeneration):
     """LLaVA with any projector type; joining AnyRes tiles is left to `LlavaChat`."""
 
     config_class = VariantLlavaConfig
@@ -67,7 +67,7 @@ class VariantLlavaForConditionalGeneration(LlavaForConditionalGeneration):  # ty
         self.model.multi_modal_projector = _projector(config)
 
 
-class VariantLlavaNextForConditionalGeneration(LlavaNextForConditionalGeneration):  # type: ignore[no-untyped-call]
+class VariantLlavaNextForConditionalGeneration(LlavaNextForConditionalGeneration):
     """LLaVA-NeXT with any projector type."""
 
     config_class = VariantLlavaNextConfig

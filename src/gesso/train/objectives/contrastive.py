@@ -1,4 +1,4 @@
-"""CLIP: pictures and captions that belong together (arXiv 2103.00020), while the patches stay dense."""
+"""CLIP: pictures and captions that belong together (arXiv 2103.00020)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from transformers import CLIPConfig, CLIPModel, CLIPVisionModel, PreTrainedToken
 
 from gesso.config.schema import Recipe
 from gesso.storybook.tell import caption
-from gesso.train.objectives.dense import FEATURE_LAYER, DenseBatch, DenseHead, dense_batch, open_store
+from gesso.train.objectives.dense import FEATURE_LAYER, open_store, picture_batch
 from gesso.train.texts import as_clip_inputs, clip_tokenizer
 
 __all__ = ["ContrastiveBatch", "ContrastiveObjective"]
@@ -23,15 +23,15 @@ MAX_SCALE: Final = 100.0  # CLIP, section 2.5
 
 @dataclass(frozen=True, slots=True)
 class ContrastiveBatch:
-    """Pictures with dense targets, and their captions [B, L] with mask [B, L]."""
+    """Pictures [B, 3, S, S] and their captions [B, L] with mask [B, L]."""
 
-    dense: DenseBatch
+    pixels: Tensor
     ids: Tensor
     mask: Tensor
 
 
 class ContrastiveObjective:
-    """Symmetric contrastive loss over a batch, plus what each patch shows, so that the tower keeps it."""
+    """Symmetric contrastive loss over a batch of storybook pictures and captions."""
 
     def __init__(self, recipe: Recipe, tokenizer: PreTrainedTokenizerBase) -> None:
         self.data, self.tokenizer = recipe.data, clip_tokenizer(tokenizer)
@@ -40,9 +40,8 @@ class ContrastiveObjective:
         if recipe.model.vision is not None:
             tower = CLIPVisionModel.from_pretrained(recipe.model.vision)
             self.clip.vision_model.load_state_dict(tower.state_dict())
-        self.head = DenseHead(self.clip.config.vision_config.hidden_size)
-        self.module = nn.ModuleDict({"clip": self.clip, "head": self.head})
-        self.pictures = open_store(recipe.data, self.clip.config.vision_config)
+        self.module: nn.Module = self.clip
+        self.pictures = open_store(recipe.data, self.clip.vision_model.config)
 
     @property
     def parts(self) -> Mapping[str, nn.Module]:
@@ -52,7 +51,7 @@ class ContrastiveObjective:
         """
         tower = self.clip.vision_model
         read = tower.encoder.layers[: FEATURE_LAYER + 1]
-        features = nn.ModuleList([tower.embeddings, tower.pre_layrnorm, *read, self.head])
+        features = nn.ModuleList([tower.embeddings, tower.pre_layrnorm, *read])
         return {"features": features, "vision": tower, "text": self.module}
 
     @property
@@ -68,24 +67,21 @@ class ContrastiveObjective:
             caption(self.pictures.scene(index), language)
             for index, language in zip(examples, languages, strict=True)
         ]
-        longest = self.clip.config.text_config.max_position_embeddings
+        longest = self.clip.text_model.config.max_position_embeddings
         ids, mask = as_clip_inputs(self.tokenizer, texts, longest)
-        return ContrastiveBatch(dense_batch(self.pictures, examples), ids, mask)
+        return ContrastiveBatch(picture_batch(self.pictures, examples), ids, mask)
 
     def loss(self, batch: ContrastiveBatch) -> tuple[Tensor, dict[str, float]]:
-        """Contrastive plus dense cross-entropy."""
-        images = self.clip.vision_model(batch.dense.pixels, output_hidden_states=True)
-        texts = self.clip.text_model(batch.ids, attention_mask=batch.mask)
-        image = functional.normalize(self.clip.visual_projection(images.pooler_output).float(), dim=-1)
-        text = functional.normalize(self.clip.text_projection(texts.pooler_output).float(), dim=-1)
-        scale = self.clip.logit_scale.exp().clamp(max=MAX_SCALE)
-        logits = scale * image @ text.T  # [B, B]
+        """Mean of picture-to-text and text-to-picture cross-entropy (CLIP, figure 3)."""
+        images = self.clip.vision_model(batch.pixels).pooler_output
+        texts = self.clip.text_model(batch.ids, attention_mask=batch.mask).pooler_output
+        image = functional.normalize(self.clip.visual_projection(images).float(), dim=-1)  # [B, D]
+        text = functional.normalize(self.clip.text_projection(texts).float(), dim=-1)  # [B, D]
+        logits = self.clip.logit_scale.exp().clamp(max=MAX_SCALE) * image @ text.T  # [B, B]
         own = torch.arange(len(logits), device=logits.device)
-        contrast = (functional.cross_entropy(logits, own) + functional.cross_entropy(logits.T, own)) / 2
-        dense, figures = self.head.loss(images.hidden_states[FEATURE_LAYER], batch.dense.targets)
+        loss = (functional.cross_entropy(logits, own) + functional.cross_entropy(logits.T, own)) / 2
         match = (logits.argmax(-1) == own).float().mean()
-        named = {"contrast": float(contrast.detach()), "match": float(match)}
-        return contrast + dense, {"tokens": batch.mask.sum().item(), **named, **figures}
+        return loss, {"tokens": float(batch.mask.sum()), "match": float(match)}
 
     def show(self, example: int) -> str:
         """The caption of a picture."""
@@ -93,7 +89,7 @@ class ContrastiveObjective:
         return f"picture {example}: [green]{caption(scene, 'en')}[/green]"
 
     def save(self, folder: Path) -> None:
-        """A CLIP folder with its tokenizer; the dense head stays behind."""
+        """A CLIP folder with its tokenizer."""
         self.clip.save_pretrained(folder)
         self.tokenizer.save_pretrained(folder)
 

@@ -7,7 +7,7 @@ language model. The scene knows for free which thing every patch belongs to, so 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -29,10 +29,10 @@ __all__ = [
     "DenseBatch",
     "DenseHead",
     "DenseObjective",
-    "dense_batch",
     "dense_targets",
     "normalise",
     "open_store",
+    "picture_batch",
 ]
 
 ATTRIBUTES: Final = (
@@ -73,7 +73,7 @@ class DenseHead(nn.Module):
     def forward(self, features: Tensor) -> tuple[Tensor, ...]:
         """Logits of each attribute, [B, P, classes], from features [B, P, D]."""
         logits: Tensor = self.classify(self.norm(features))
-        return logits.split([size for _, size in ATTRIBUTES], dim=-1)
+        return torch.split(logits, [size for _, size in ATTRIBUTES], dim=-1)
 
     def loss(self, features: Tensor, targets: Tensor) -> tuple[Tensor, dict[str, float]]:
         """Sum over the attributes of their mean cross-entropy, and each of them.
@@ -117,7 +117,9 @@ class DenseObjective:
 
     def batch(self, examples: list[int], number: int) -> DenseBatch:
         """Pictures and what their patches show."""
-        return dense_batch(self.pictures, examples)
+        store = self.pictures
+        targets = [dense_targets(store.scene(index), store.grid(index)) for index in examples]
+        return DenseBatch(picture_batch(store, examples), torch.from_numpy(np.stack(targets)))
 
     def loss(self, batch: DenseBatch) -> tuple[Tensor, dict[str, float]]:
         """Cross-entropy of all attributes at all patches."""
@@ -147,7 +149,7 @@ def _tower(recipe: Recipe) -> CLIPVisionModel:
     return tower
 
 
-def open_store(data: DataSettings, vision: CLIPVisionConfig) -> PictureStore:
+def open_store(data: DataSettings, vision: Any) -> PictureStore:
     """The recipe's pictures at the size the tower takes."""
     if vision.image_size != data.size:
         raise TrainingError(
@@ -158,11 +160,9 @@ def open_store(data: DataSettings, vision: CLIPVisionConfig) -> PictureStore:
     )
 
 
-def dense_batch(pictures: PictureStore, examples: list[int]) -> DenseBatch:
-    """Pictures of these numbers with their dense targets."""
-    pixels = np.stack([pictures.pixels(index) for index in examples])
-    targets = [dense_targets(pictures.scene(index), pictures.grid(index)) for index in examples]
-    return DenseBatch(normalise(pixels), torch.from_numpy(np.stack(targets)))
+def picture_batch(pictures: PictureStore, examples: list[int]) -> Tensor:
+    """Pictures of these numbers as the tower takes them, [B, 3, S, S]."""
+    return normalise(np.stack([pictures.pixels(index) for index in examples]))
 
 
 def dense_targets(scene: Scene, grid: NDArray[np.uint8]) -> NDArray[np.int64]:

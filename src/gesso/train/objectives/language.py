@@ -67,7 +67,7 @@ class LanguageObjective:
     def show(self, example: int) -> str:
         """The first conversation of an example; all of it is learned."""
         encoded = next(self._conversations(example, Random(f"{self.data.seed}/0/{example}")))
-        return f"[green]{self.tokenizer.decode(encoded.ids)}[/green]"
+        return f"[green]{self.tokenizer.decode(list(encoded.ids))}[/green]"
 
     def save(self, folder: Path) -> None:
         """A Llama folder with its tokenizer."""

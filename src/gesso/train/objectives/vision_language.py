@@ -1,6 +1,7 @@
 """LLaVA's instruction tuning: answers about pictures (arXiv 2304.08485, section 4.2)."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -16,8 +17,14 @@ from gesso.train.objectives.language import answer_loss
 
 __all__ = ["VisionLanguageBatch", "VisionLanguageObjective", "show_supervision"]
 
-VisionLanguageBatch = tuple[PackedBatch, list[Tensor]]
-"""Packed rows, and the tiles [T, 3, S, S] of their pictures in order."""
+
+@dataclass(frozen=True, slots=True)
+class VisionLanguageBatch:
+    """Packed rows, and their pictures in order: tiles [T, 3, S, S] and sizes (width, height) of each."""
+
+    rows: PackedBatch
+    tiles: list[Tensor]
+    sizes: list[tuple[int, int]]
 
 
 class VisionLanguageObjective:
@@ -50,19 +57,23 @@ class VisionLanguageObjective:
         groups = [self.source.encode(self.chat.processor, index, number) for index in examples]
         counts = [[self.chat.feature_count(image) for image in group[0].images] for group in groups]
         rows = [pack(group, count, self.data.length) for group, count in zip(groups, counts, strict=True)]
-        tiles = [image.pixels for group in groups for image in group[0].images]
-        return collate(rows, self.chat.processor.tokenizer.pad_token_id), tiles
+        images = [image for group in groups for image in group[0].images]
+        return VisionLanguageBatch(
+            collate(rows, self.chat.processor.tokenizer.pad_token_id),
+            [image.pixels for image in images],
+            [image.size for image in images],
+        )
 
     def loss(self, batch: VisionLanguageBatch) -> tuple[Tensor, dict[str, float]]:
         """Mean cross-entropy of the answers' tokens."""
-        packed, tiles = batch
-        language = self.chat.language_model
-        pictured = packed.ids == IMAGE_INDEX
-        embeddings = language.get_input_embeddings()(packed.ids.masked_fill(pictured, 0))  # [B, L, D]
-        if tiles:
-            features = torch.cat(self.chat.image_features(tiles))  # [sum of N, D], rows in batch order
+        rows, language = batch.rows, self.chat.language_model
+        pictured = rows.ids == IMAGE_INDEX
+        embeddings = language.get_input_embeddings()(rows.ids.masked_fill(pictured, 0))  # [B, L, D]
+        if batch.tiles:
+            # [N_i, D] of each picture -> [sum of N_i, D], in the order their positions have in the batch
+            features = torch.cat(self.chat.image_features(batch.tiles, batch.sizes))
             embeddings = embeddings.to(features.dtype).masked_scatter(pictured[..., None], features)
-        return answer_loss(language, embeddings, packed)
+        return answer_loss(language, embeddings, rows)
 
     def show(self, example: int) -> str:
         """The conversations of one picture, with what is learned in colour."""
@@ -78,7 +89,7 @@ def show_supervision(processor: LlavaProcessor, encoded: Encoded) -> str:
     """A conversation as rich markup: green is learned, dim is only read."""
     pieces: list[str] = []
     for token, learned in zip(encoded.ids, encoded.supervised, strict=True):
-        text = "<image>" if token == IMAGE_INDEX else processor.tokenizer.decode([token])
+        text = "<image>" if token == IMAGE_INDEX else str(processor.tokenizer.decode([token]))
         safe = text.replace("[", r"\[").replace("\n", "\\n\n")
         pieces.append(f"[green]{safe}[/green]" if learned else f"[dim]{safe}[/dim]")
     return "".join(pieces)
