@@ -5,13 +5,11 @@ Run: python benchmarks/storybook.py --size 128 --pictures 500
 
 import argparse
 import json
-import platform
-import subprocess
 import time
 from itertools import islice
-from pathlib import Path
 
 import PIL
+from report import setting
 
 from gesso.storybook import splits
 from gesso.storybook.draw import draw_with_map
@@ -26,9 +24,7 @@ def main() -> None:
         "benchmark": "storybook",
         "pictures_per_s": round(pictures_per_second(options.size, options.pictures), 1),
         "size": options.size,
-        "commit": commit(),
-        "hardware": hardware(),
-        "python": platform.python_version(),
+        **setting(),
         "pillow": PIL.__version__,
     }
     print(json.dumps(report))
@@ -43,21 +39,6 @@ def pictures_per_second(size: int, count: int) -> float:
     for scene in scenes[:count]:
         draw_with_map(scene, size)
     return count / (time.perf_counter() - start)
-
-
-def commit() -> str:
-    """Short name of the checked-out commit, or "unknown"."""
-    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short", "HEAD"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return done.stdout.strip() if done.returncode == 0 else "unknown"
-
-
-def hardware() -> str:
-    """Name of the processor, as far as the system tells it."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
 
 
 if __name__ == "__main__":

@@ -12,9 +12,10 @@ from gesso.core.messages import Image, Message, user
 from gesso.core.results import Answer
 from gesso.core.sampling import Sampling
 from gesso.engines.chat import AnswerStream, Chat
-from gesso.engines.match import Matcher
 from gesso.engines.options import LoadOptions
 from gesso.engines.pool import Engine, load_engine
+from gesso.media.images import load_image
+from gesso.models.clip import ClipEncoder
 
 __all__ = ["Messages", "Model", "as_messages", "as_sampling", "load"]
 
@@ -100,18 +101,18 @@ class Model:
             UnsupportedError: the model is not one that compares pictures with texts.
             MediaError: a picture cannot be read.
         """
-        return self._matcher().embed_images([_source(image) for image in images])
+        return self._clip().embed_images([load_image(_source(image)) for image in images])
 
     def embed_texts(self, texts: Sequence[str]) -> Tensor:
         """One unit vector for each text, [T, D]; errors as in `embed_images`."""
-        return self._matcher().embed_texts(texts)
+        return self._clip().embed_texts(texts)
 
     def scores(self, images: Sequence[Any], texts: Sequence[str]) -> Tensor:
         """How well each text fits each picture, [I, T], in [-1, 1]; errors as in `embed_images`."""
-        return self._matcher().scores([_source(image) for image in images], texts)
+        return self.embed_images(images) @ self.embed_texts(texts).T
 
-    def _matcher(self) -> Matcher:
-        if not isinstance(self.engine, Matcher):
+    def _clip(self) -> ClipEncoder:
+        if not isinstance(self.engine, ClipEncoder):
             raise UnsupportedError(f"{self.name} does not compare pictures with texts; load one that gives "
                                    "scores, such as mini-clip")  # fmt: skip
         return self.engine

@@ -13,8 +13,8 @@ from gesso.core.sampling import Sampling
 from gesso.engines import builders
 from gesso.engines.builders import build_llava, build_text_chat, builder_for, device_of, dtype_of, is_small
 from gesso.engines.chat import Chat
-from gesso.engines.match import Matcher
 from gesso.engines.options import LoadOptions
+from gesso.models.clip import ClipEncoder
 
 OPTIONS = LoadOptions()
 
@@ -56,7 +56,7 @@ def test_a_language_model_chats_under_the_storybook_template(folders: dict[str, 
         chat.chat([user(Image(Picture.new("RGB", (9, 9))), "what?")])
 
 
-@pytest.mark.parametrize(("name", "kind"), [("llava", Chat), ("llama", Chat), ("clip", Matcher)])
+@pytest.mark.parametrize(("name", "kind"), [("llava", Chat), ("llama", Chat), ("clip", ClipEncoder)])
 def test_the_builder_of_a_folder_follows_from_its_config(
     folders: dict[str, Path], name: str, kind: type
 ) -> None:

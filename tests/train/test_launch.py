@@ -13,7 +13,7 @@ from train.conftest import MakeRecipe
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
-    """The tower's weights but the keys' biases, whose gradient is noise: attention does not depend on them."""
+    """The tower's weights but the keys' biases, whose gradient is noise (attention ignores them)."""
     state = CLIPVisionModel.from_pretrained(folder).state_dict()
     return {name: weight for name, weight in state.items() if not name.endswith("k_proj.bias")}
 

@@ -17,6 +17,7 @@ from rich.progress import (
 )
 
 from gesso.api import load
+from gesso.cli.loading import quiet_transformers
 from gesso.cli.output import err, note, out, say
 from gesso.core.errors import UsageError
 from gesso.engines.folders import folder_of
@@ -43,6 +44,7 @@ def eval_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as one JSON object.")] = False,
 ) -> None:
     """Score a model; every answer is logged, and an interrupted evaluation goes on where it was."""
+    quiet_transformers()
     chosen = _task(task, kinds, split=split, language=language, size=size)
     weights = weights_digest(folder_of(model))
     log = folder or Path("runs/eval") / f"{_file_name(model)}-{task}-{split}-{seed}"

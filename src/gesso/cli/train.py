@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from gesso.cli.loading import quiet_transformers
 from gesso.cli.output import out
 
 __all__ = ["train_command"]
@@ -29,6 +30,7 @@ def train_command(
     from gesso.train.recipes import build_objective
 
     settings = load_recipe(recipe, overrides or ())
+    quiet_transformers()
     if dry_run:
         out.print(build_objective(settings).show(0))
         return

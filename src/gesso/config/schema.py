@@ -145,7 +145,7 @@ class Recipe:
     """A whole training run."""
 
     objective: Literal["dense", "contrastive", "language", "vision-language"]
-    """What is learned: what each patch shows, matching pictures and texts, texts alone, or answers about pictures."""
+    """What is learned: what patches show, which text belongs to a picture, texts, or answers about pictures."""
     model: ModelSettings
     data: DataSettings
     run: RunSettings

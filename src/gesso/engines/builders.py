@@ -5,23 +5,22 @@ from typing import Any, Final
 
 import torch
 from torch import nn
-from transformers import AutoModelForCausalLM, AutoTokenizer, CLIPModel
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from gesso.core.errors import UnsupportedError, UsageError
 from gesso.engines.chat import Chat
 from gesso.engines.folders import adapter_base, folder_of
-from gesso.engines.match import Matcher
 from gesso.engines.options import LoadOptions
 from gesso.engines.text_chat import TextChat, TextProcessor
 from gesso.models.checkpoints import read_json
+from gesso.models.clip import ClipEncoder
 from gesso.models.llava.convert import load_llava
-from gesso.models.llava.preprocess import PixelSettings, TileMaker
 from gesso.models.llava.processor import LlavaProcessor
 from gesso.models.llava.settings import LlavaSettings
 
 __all__ = [
+    "build_clip",
     "build_llava",
-    "build_matcher",
     "build_text_chat",
     "builder_for",
     "device_of",
@@ -54,16 +53,10 @@ def build_text_chat(folder: Path, options: LoadOptions) -> Chat:
     return Chat(TextChat(language_model), TextProcessor(processor), stop=_stops(processor))
 
 
-def build_matcher(folder: Path, options: LoadOptions) -> Matcher:
+def build_clip(folder: Path, options: LoadOptions) -> ClipEncoder:
     """A CLIP model."""
     _refuse_base(options)
-    model: Any = CLIPModel.from_pretrained(folder, dtype=dtype_of(folder, options))
-    vision = model.config.vision_config
-    square = LlavaSettings(
-        image_aspect_ratio="square", image_size=vision.image_size, patch_size=vision.patch_size
-    )
-    tiles = TileMaker(square, PixelSettings.from_folder(folder))
-    return Matcher(model.to(device_of(options)).eval(), AutoTokenizer.from_pretrained(folder), tiles)
+    return ClipEncoder.from_folder(folder, device=device_of(options), dtype=dtype_of(folder, options))
 
 
 def builder_for(folder: Path) -> str:
@@ -78,7 +71,7 @@ def builder_for(folder: Path) -> str:
     if "llava" in kind or "mm_vision_tower" in config:
         return "gesso.engines.builders:build_llava"
     if kind == "clip":
-        return "gesso.engines.builders:build_matcher"
+        return "gesso.engines.builders:build_clip"
     if kind == "llama":
         return "gesso.engines.builders:build_text_chat"
     raise UnsupportedError(f"{folder} holds a model of type {kind or 'unknown'!r}; this version of gesso "

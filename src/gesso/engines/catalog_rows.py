@@ -13,7 +13,7 @@ from typing import Final
 __all__ = ["BUILDERS", "LICENCES", "NEEDS", "ROWS"]
 
 BUILDERS: Final = {
-    "mini-clip": "gesso.engines.builders:build_matcher",
+    "mini-clip": "gesso.engines.builders:build_clip",
     "mini-lm": "gesso.engines.builders:build_text_chat",
     "mini-llava": "gesso.engines.builders:build_llava",
     "llava": "gesso.engines.builders:build_llava",

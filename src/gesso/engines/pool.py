@@ -9,12 +9,12 @@ from gesso.engines.builders import builder_for, device_of, is_small
 from gesso.engines.catalog import known
 from gesso.engines.chat import Chat
 from gesso.engines.folders import folder_of
-from gesso.engines.match import Matcher
 from gesso.engines.options import LoadOptions
+from gesso.models.clip import ClipEncoder
 
 __all__ = ["Engine", "Pool", "load_engine"]
 
-Engine = Chat | Matcher
+Engine = Chat | ClipEncoder
 
 
 def load_engine(name: str, options: LoadOptions) -> Engine:

@@ -6,7 +6,7 @@ from typing import Final
 from gesso.storybook.brush import Brush
 from gesso.storybook.palette import Paint
 
-__all__ = ["ANIMAL_DRAWERS"]
+__all__ = ["ANIMAL_DRAWERS", "bird", "butterfly", "cat", "dog", "fish", "rabbit", "snail", "turtle"]
 
 BODY, MAIN, SHADE, LIGHT, LINE = Paint.BODY, Paint.MAIN, Paint.SHADE, Paint.LIGHT, Paint.LINE
 

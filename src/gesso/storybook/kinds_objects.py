@@ -6,7 +6,7 @@ from typing import Final
 from gesso.storybook.brush import Brush, wavy
 from gesso.storybook.palette import Paint
 
-__all__ = ["OBJECT_DRAWERS"]
+__all__ = ["OBJECT_DRAWERS", "ball", "balloon", "cup", "hat", "kite", "robot", "teapot", "umbrella"]
 
 BODY, MAIN, SHADE, LIGHT = Paint.BODY, Paint.MAIN, Paint.SHADE, Paint.LIGHT
 

@@ -6,7 +6,7 @@ from typing import Final
 from gesso.storybook.brush import Brush, petals
 from gesso.storybook.palette import Paint
 
-__all__ = ["OUTDOOR_DRAWERS"]
+__all__ = ["OUTDOOR_DRAWERS", "boat", "car", "castle", "flower", "house", "mushroom", "rocket", "tree"]
 
 BODY, MAIN, SHADE, LIGHT = Paint.BODY, Paint.MAIN, Paint.SHADE, Paint.LIGHT
 

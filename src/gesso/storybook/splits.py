@@ -1,7 +1,8 @@
 """Which scenes belong to training, validation, test and novel.
 
 Train, val and test are told apart by a hash of what a scene shows, so no scene can be in two of them.
-A tenth of the (kind, colour) pairs is held out of all three: only `novel` scenes have them, at least one each.
+A tenth of the (kind, colour) pairs is held out of all three: every `novel` scene has at least one of them,
+no other scene has any.
 """
 
 import json
