@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from gesso.config.schema import DataSettings, OptimSettings, RunSettings
+from gesso.config.schema import DataSettings, ModelSettings, OptimSettings, RunSettings
 from gesso.core.errors import ConfigError
 
 
@@ -19,6 +19,7 @@ from gesso.core.errors import ConfigError
         ("warmup", 1.0),
         ("final", 1.5),
         ("clip", -1.0),
+        ("weight_decay", -0.1),
     ],
 )
 def test_rates_that_cannot_train_are_refused(name: str, value: float) -> None:
@@ -45,26 +46,23 @@ def test_a_json_source_needs_its_file_and_its_pictures(given: dict[str, Any]) ->
         DataSettings(source="llava-json", **given)
 
 
-@pytest.mark.parametrize("name", ["steps", "batch", "accumulate", "save_every", "log_every"])
-def test_counts_of_a_run_are_at_least_one(name: str) -> None:
-    settings: dict[str, Any] = {"out": "here", "steps": 1, name: 0}
-    with pytest.raises(ConfigError, match=f"run.{name} is 0; it must be at least 1"):
-        RunSettings(**settings)
-
-
-@pytest.mark.xfail(strict=True, reason="sizes of data and a negative decay are taken as they come")
 @pytest.mark.parametrize(
-    ("cls", "setting"),
+    ("cls", "name", "least"),
     [
-        (DataSettings, {"count": 0}),
-        (DataSettings, {"questions": -1}),
-        (DataSettings, {"size": 0}),
-        (DataSettings, {"length": 0}),
-        (OptimSettings, {"weight_decay": -0.1}),
-        (RunSettings, {"out": "here", "steps": 1, "threads": -1}),
-        (RunSettings, {"out": "here", "steps": 1, "workers": -1}),
+        (ModelSettings, "model.vocabulary", 300),
+        *((DataSettings, f"data.{name}", 1) for name in ("count", "size", "length")),
+        (DataSettings, "data.questions", 0),
+        *(
+            (RunSettings, f"run.{name}", 1)
+            for name in ("steps", "batch", "accumulate", "processes", "save_every", "log_every")
+        ),
+        (RunSettings, "run.threads", 0),
+        (RunSettings, "run.workers", 0),
     ],
 )
-def test_counts_of_the_data_are_at_least_one(cls: type[Any], setting: dict[str, Any]) -> None:
-    with pytest.raises(ConfigError, match=r"(data|optim|run)\."):
-        cls(**setting)
+def test_counts_below_their_minimum_are_refused(cls: type[Any], name: str, least: int) -> None:
+    others = {"out": "here", "steps": 1} if cls is RunSettings else {}
+    field = name.partition(".")[2]
+    assert getattr(cls(**others | {field: least}), field) == least
+    with pytest.raises(ConfigError, match=f"{name} is {least - 1}; it must be at least {least}"):
+        cls(**others | {field: least - 1})

@@ -27,9 +27,6 @@ def test_an_unknown_name_is_named_with_its_noun() -> None:
         table["caption"]
 
 
-@pytest.mark.xfail(
-    strict=True, reason="Mapping.__contains__ imports, and expects a KeyError for what is missing"
-)
 def test_membership_is_told_without_an_import_or_an_error() -> None:
     table = LazyTable("task", {"captions": "no.such.module:name"})
     assert "captions" in table

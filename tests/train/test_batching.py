@@ -153,9 +153,6 @@ def test_a_conversation_of_several_turns_learns_every_answer() -> None:
     assert batch.labels[0].tolist() == [-100, -100, 11, END, -100, 12, 13, END, -100]
 
 
-@pytest.mark.xfail(
-    strict=True, raises=TrainingError, reason="the stretch up to the last picture counts as shared"
-)
 def test_a_conversation_may_show_a_picture_after_an_answer() -> None:
     ids = (0, IMAGE_INDEX, 5, 11, END, IMAGE_INDEX, 6, 12, END)
     supervised = (False, False, False, True, True, False, False, True, True)
@@ -165,9 +162,6 @@ def test_a_conversation_may_show_a_picture_after_an_answer() -> None:
     assert packed_loss(model, batch) == pytest.approx(loss_alone(model, [encoded]), rel=1e-5)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the picture is a branch of its own, so the caption's first token is lost"
-)
 def test_a_caption_right_behind_its_picture_is_learned_whole() -> None:
     encoded = Encoded((0, IMAGE_INDEX, 11, 12, END), (False, False, True, True, True))
     batch = collate([pack([encoded], counts(encoded))], PAD)

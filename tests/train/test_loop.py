@@ -158,9 +158,6 @@ def test_a_resumed_run_ends_where_an_unbroken_one_does(
     assert kept[0] == kept[1]
 
 
-@pytest.mark.xfail(
-    strict=True, reason="making the data loader draws from the generator that was just restored"
-)
 def test_a_resumed_run_drops_out_what_an_unbroken_one_does(make_recipe: MakeRecipe, tmp_path: Path) -> None:
     settings = ("run.steps=6", "run.save_every=3")
     whole = run_line(make_recipe("language", *settings, f"run.out={tmp_path}/whole"), dropout=0.5)
@@ -170,7 +167,6 @@ def test_a_resumed_run_drops_out_what_an_unbroken_one_does(make_recipe: MakeReci
     assert same(whole.module, run_line(broken, dropout=0.5).module)
 
 
-@pytest.mark.xfail(strict=True, reason="the checkpoint brings its old rates back")
 def test_a_changed_rate_counts_after_resuming_or_is_refused(make_recipe: MakeRecipe, tmp_path: Path) -> None:
     settings = ("run.steps=6", "run.save_every=3")
     with pytest.raises(KeyboardInterrupt):
@@ -210,7 +206,7 @@ def test_gradients_are_clipped_only_when_asked(make_recipe: MakeRecipe, tmp_path
 
 @pytest.mark.parametrize(
     "accumulate",
-    [1, pytest.param(3, marks=pytest.mark.xfail(strict=True, reason="tokens are averaged, not summed"))],
+    [1, 3],
 )
 def test_speed_counts_every_token(make_recipe: MakeRecipe, tmp_path: Path, accumulate: int) -> None:
     run_line(make_recipe("language", "run.steps=1", "run.batch=4", f"run.accumulate={accumulate}"))
@@ -218,9 +214,6 @@ def test_speed_counts_every_token(make_recipe: MakeRecipe, tmp_path: Path, accum
     assert line["tokens_per_s"] * line["seconds"] == pytest.approx(4 * accumulate, rel=0.05)
 
 
-@pytest.mark.xfail(
-    strict=True, raises=ValueError, reason="accelerate keeps the first run's precision for the process"
-)
 def test_runs_of_different_precision_follow_one_another(make_recipe: MakeRecipe, tmp_path: Path) -> None:
     run_line(make_recipe("language"))
     try:

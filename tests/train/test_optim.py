@@ -79,10 +79,10 @@ def test_a_run_that_trains_nothing_is_refused(parts: dict[str, nn.Module]) -> No
         build_optimizer(parts, OptimSettings(), dict.fromkeys(parts, 0.0))
 
 
-@pytest.mark.xfail(strict=True, reason="a negative rate freezes its part without a word")
-def test_a_negative_rate_is_refused(parts: dict[str, nn.Module]) -> None:
-    with pytest.raises(ConfigError, match="vision"):
-        build_optimizer(parts, OptimSettings(), {"vision": -1e-3})
+@pytest.mark.parametrize("rate", [-1e-3, math.nan])
+def test_a_negative_rate_is_refused(parts: dict[str, nn.Module], rate: float) -> None:
+    with pytest.raises(ConfigError, match=rf"tune\.vision is {rate}; a rate is positive, or 0"):
+        build_optimizer(parts, OptimSettings(), {"vision": rate})
 
 
 def rates(settings: OptimSettings, steps: int) -> list[float]:

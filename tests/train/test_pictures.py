@@ -52,9 +52,6 @@ def test_an_interrupted_drawing_is_done_again(tmp_path: Path, monkeypatch: pytes
     assert np.array_equal(open_store(tmp_path).grid(2), thing_grid(thing_map(scene_at("train", 1, 2), 48), 8))
 
 
-@pytest.mark.xfail(
-    strict=True, raises=RuntimeError, reason="a second process that looked before replaces the files"
-)
 def test_processes_that_start_together_share_their_pictures(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

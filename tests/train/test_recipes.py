@@ -82,16 +82,12 @@ def test_what_a_recipe_stands_on_must_be_there(
         build_objective(make_recipe(objective, override))
 
 
-@pytest.mark.xfail(
-    strict=True, raises=KeyError, reason="a part that `model.shape` leaves out is looked up unchecked"
-)
 @pytest.mark.parametrize("objective", ["dense", "contrastive", "language"])
 def test_a_missing_shape_is_named(make_recipe: MakeRecipe, objective: str) -> None:
     with pytest.raises(ConfigError, match=r"model\.shape"):
         build_objective(make_recipe(objective, "model.shape={}"))
 
 
-@pytest.mark.xfail(strict=True, reason="transformers takes any name as an attribute of a config")
 @pytest.mark.parametrize("objective", ["dense", "language"])
 def test_an_unknown_size_is_refused(make_recipe: MakeRecipe, objective: str) -> None:
     part = "vision" if objective == "dense" else "language"

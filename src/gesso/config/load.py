@@ -5,7 +5,7 @@ from dataclasses import MISSING, fields, is_dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import yaml
 
@@ -48,10 +48,7 @@ def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
         ConfigError: invalid YAML, an unknown key, or a value of the wrong type or range.
     """
     path = find_recipe(name)
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is no valid YAML: {error}") from error
+    data = _parse(path.read_bytes(), str(path))
     if not isinstance(data, dict):
         raise ConfigError(f"{path} holds {type(data).__name__}; a recipe is a mapping")
     for override in overrides:
@@ -69,6 +66,7 @@ def build(cls: type[T], data: Mapping[str, Any], *, where: str) -> T:
     """
     hints = get_type_hints(cls)
     known = [item.name for item in fields(cls)]  # type: ignore[arg-type]
+    # unknown keys first: of a misspelt required setting, the misspelling is what to tell
     for key in data:
         if key not in known:
             near = get_close_matches(str(key), known, n=1)
@@ -91,10 +89,16 @@ def _apply(data: dict[str, Any], override: str) -> None:
         data = data.setdefault(parent, {})
         if not isinstance(data, dict):
             raise ConfigError(f"override {override!r}: {parent} is a value, not a group of settings")
+    data[last] = _parse(text, f"override {override!r}: {text!r}")
+
+
+def _parse(text: str | bytes, what: str) -> Any:
+    """Read YAML; bytes are decoded by its rules (UTF-8 or UTF-16)."""
     try:
-        data[last] = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"override {override!r}: {text!r} is no valid YAML value") from error
+        return yaml.safe_load(text)
+    # PyYAML lets errors of Python's own constructors through: "2020-13-45", "!!int ''", "!!bool x"
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError) as error:
+        raise ConfigError(f"{what} is no valid YAML: {error}") from error
 
 
 def _convert(hint: Any, value: Any, where: str) -> Any:
@@ -110,7 +114,8 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         if value not in arguments:
             raise ConfigError(f"{where} is {value!r}; allowed: {', '.join(map(str, arguments))}")
         return value
-    if origin is UnionType:
+    # `str | None` is a UnionType, but `Literal[...] | None` a typing.Union (until Python 3.14)
+    if origin in (Union, UnionType):
         if value is None and NoneType in arguments:
             return None
         return _convert(next(kind for kind in arguments if kind is not NoneType), value, where)
@@ -126,8 +131,9 @@ def _convert_scalar(hint: type[Any], value: Any, where: str) -> Any:
     if hint is float and isinstance(value, int | str) and not isinstance(value, bool):
         try:
             return float(value)
-        except ValueError as error:
+        except (ValueError, OverflowError) as error:  # overflow: whole numbers beyond 1.8e308
             raise ConfigError(f"{where} is {value!r}; it must be a number") from error
+    # bool is a subclass of int, but `steps: true` is a slip
     if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
         raise ConfigError(f"{where} is {value!r}; it must be {hint.__name__}")
     return value

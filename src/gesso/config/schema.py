@@ -4,11 +4,14 @@ Each field is explained by the text below it; unknown keys and unusable values a
 """
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from gesso.core.errors import ConfigError
 
 __all__ = ["DataSettings", "ModelSettings", "OptimSettings", "Recipe", "RunSettings"]
+
+# below this, a byte-level tokenizer has room for its 256 bytes and special tokens, but hardly a merge
+SMALLEST_VOCABULARY: Final = 300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +39,10 @@ class ModelSettings:
     attention: Literal["sdpa", "eager"] = "sdpa"
     """Attention kernel while training; for tiny models on a CPU, eager is about twice as fast."""
 
+    def __post_init__(self) -> None:
+        """Refuse vocabularies too small for a tokenizer."""
+        _check_least("model", self, SMALLEST_VOCABULARY, "vocabulary")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataSettings:
@@ -58,14 +65,17 @@ class DataSettings:
     chinese: float = 0.2
     """Share of examples in Chinese."""
     questions: int = 12
-    """Most questions behind one picture, besides the description; as many are taken as fit in `length`."""
+    """Most questions behind one picture, besides the description; as many are taken as fit in `length`.
+    With 0, every picture has its description only."""
     describe: float = 1.0
     """Share of pictures with a full description."""
     length: int = 256
     """Positions of one row; conversations are packed into it while they fit."""
 
     def __post_init__(self) -> None:
-        """Refuse shares outside [0, 1] and a JSON source without a path."""
+        """Refuse counts below their minimum, shares outside [0, 1] and a JSON source without a path."""
+        _check_least("data", self, 1, "count", "size", "length")
+        _check_least("data", self, 0, "questions")
         for name in ("chinese", "describe"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"data.{name} is {getattr(self, name)}; it must be in [0, 1]")
@@ -95,6 +105,7 @@ class OptimSettings:
         for name, holds in (
             ("lr", self.lr > 0),
             ("beta2", 0 < self.beta2 < 1),
+            ("weight_decay", self.weight_decay >= 0),
             ("warmup", 0 <= self.warmup < 1),
             ("final", 0 <= self.final <= 1),
             ("clip", self.clip >= 0),
@@ -135,9 +146,8 @@ class RunSettings:
 
     def __post_init__(self) -> None:
         """Refuse counts below their minimum."""
-        for name in ("steps", "batch", "accumulate", "processes", "save_every", "log_every"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"run.{name} is {getattr(self, name)}; it must be at least 1")
+        _check_least("run", self, 1, "steps", "batch", "accumulate", "processes", "save_every", "log_every")
+        _check_least("run", self, 0, "threads", "workers")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +155,7 @@ class Recipe:
     """A whole training run."""
 
     objective: Literal["dense", "contrastive", "language", "vision-language"]
-    """What is learned: what patches show, which text belongs to a picture, texts, or answers about pictures."""
+    """What is learned: what patches show, which text fits a picture, texts, or answers about pictures."""
     model: ModelSettings
     data: DataSettings
     run: RunSettings
@@ -154,3 +164,10 @@ class Recipe:
     """Learning rate by part of the model ("vision", "projector", "language"); 0 freezes the part."""
     about: str = ""
     """One line for people."""
+
+
+def _check_least(group: str, settings: object, least: int, *names: str) -> None:
+    for name in names:
+        value = getattr(settings, name)
+        if value < least:
+            raise ConfigError(f"{group}.{name} is {value}; it must be at least {least}")

@@ -55,7 +55,7 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class Audio:
-    """A sound: a path, URL, bytes, or samples; `format` names the container of bytes ("wav", "mp3")."""
+    """A sound: a path, URL, bytes, or samples; `format` names the container ("wav", "mp3") if known."""
 
     source: Any
     format: str | None = None
@@ -108,10 +108,10 @@ class Message:
         extra = set(message) - {"role", "content"}
         if extra:
             raise UnsupportedError(
-                f"message fields {sorted(extra)} are not supported; allowed: role, content"
+                f"message fields {sorted(map(str, extra))} are not supported; allowed: role, content"
             )
         role, content = message.get("role"), message.get("content")
-        if role == "developer":
+        if role == "developer":  # OpenAI's newer name for the same thing
             role = "system"
         if role not in ROLES:
             raise UnsupportedError(f"role {role!r} is not supported; allowed: developer, {', '.join(ROLES)}")
@@ -124,10 +124,16 @@ class Message:
         return cls(role, tuple(_part_from_openai(part) for part in content))
 
     def to_openai(self) -> dict[str, Any]:
-        """The message as an OpenAI chat message; text alone becomes a plain string."""
-        if all(isinstance(part, Text) for part in self.parts):
-            return {"role": self.role, "content": self.text}
-        return {"role": self.role, "content": [_part_to_openai(part) for part in self.parts]}
+        """The message as an OpenAI chat message, which `from_openai` reads back as it was.
+
+        Raises:
+            UnsupportedError: a part holds something that has no URL form.
+        """
+        match self.parts:
+            case (Text(text),):  # every server reads a string; not every one reads lists of parts
+                return {"role": self.role, "content": text}
+            case _:
+                return {"role": self.role, "content": [_part_to_openai(part) for part in self.parts]}
 
 
 def user(*content: str | Part) -> Message:
@@ -154,22 +160,39 @@ def _part_from_openai(part: Any) -> Part:
     kind = part.get("type") if isinstance(part, Mapping) else None
     match kind:
         case "text":
+            _allow_only(part, "type", "text")
             return Text(_field(part, "text", str))
         case "image_url":
-            image = _field(part, "image_url", Mapping)
+            body = _body(part, kind, "url", "detail")
+            detail = body.get("detail", "auto")
             # "original" is OpenAI's newest name for "every pixel you can take"
-            detail = {"original": "high"}.get(image.get("detail", "auto"), image.get("detail", "auto"))
-            return Image(_field(image, "url", str), detail)
+            return Image(_field(body, "url", str), "high" if detail == "original" else detail)
         case "input_audio":
-            audio = _field(part, "input_audio", Mapping)
-            return Audio(f"data:audio/{audio.get('format', 'wav')};base64,{_field(audio, 'data', str)}",
-                         audio.get("format"))  # fmt: skip
+            body = _body(part, kind, "data", "format")
+            container = _field(body, "format", str)
+            return Audio(_audio_prefix(container) + _field(body, "data", str), container)
         case "audio_url":
-            return Audio(_field(_field(part, "audio_url", Mapping), "url", str))
+            body = _body(part, kind, "url", "format")
+            return Audio(_field(body, "url", str), _field(body, "format", str) if "format" in body else None)
         case "video_url":
-            return Video(_field(_field(part, "video_url", Mapping), "url", str))
+            return Video(_field(_body(part, kind, "url"), "url", str))
     raise UnsupportedError(f"content part type {kind!r} is not supported; "
                            "allowed: text, image_url, input_audio, audio_url, video_url")  # fmt: skip
+
+
+def _body(part: Mapping[str, Any], kind: str, *allowed: str) -> Mapping[str, Any]:
+    """The mapping under a part's own field, which has the name of its type."""
+    _allow_only(part, "type", kind)
+    body: Mapping[str, Any] = _field(part, kind, Mapping)
+    _allow_only(body, *allowed)
+    return body
+
+
+def _allow_only(data: Mapping[str, Any], *allowed: str) -> None:
+    extra = set(data) - set(allowed)
+    if extra:
+        raise UnsupportedError(f"content part fields {sorted(map(str, extra))} are not supported; "
+                               f"allowed: {', '.join(allowed)}")  # fmt: skip
 
 
 def _field(data: Mapping[str, Any], name: str, expected: type[Any]) -> Any:
@@ -187,10 +210,25 @@ def _part_to_openai(part: Part) -> dict[str, Any]:
             return {"type": "text", "text": text}
         case Image(source, detail):
             return {"type": "image_url", "image_url": {"url": _url(source), "detail": detail}}
-        case Audio(source, _):
-            return {"type": "audio_url", "audio_url": {"url": _url(source)}}
+        case Audio(source, container):
+            return _audio_to_openai(_url(source), container)
         case Video(source):
             return {"type": "video_url", "video_url": {"url": _url(source)}}
+
+
+def _audio_to_openai(url: str, container: str | None) -> dict[str, Any]:
+    """OpenAI's own part takes base64 data of a named format; all else goes by URL, as vLLM takes it."""
+    if container is None:
+        return {"type": "audio_url", "audio_url": {"url": url}}
+    prefix = _audio_prefix(container)
+    if url.startswith(prefix):
+        data = url.removeprefix(prefix)
+        return {"type": "input_audio", "input_audio": {"data": data, "format": container}}
+    return {"type": "audio_url", "audio_url": {"url": url, "format": container}}
+
+
+def _audio_prefix(container: str) -> str:
+    return f"data:audio/{container};base64,"
 
 
 def _url(source: Any) -> str:

@@ -37,6 +37,11 @@ class LazyTable(Mapping[str, Any]):
             raise UnknownNameError(self._what, name, self._targets)
         return import_target(self._targets[name])
 
+    def __contains__(self, name: object) -> bool:
+        """Whether something has this name; nothing is imported to tell."""
+        # Mapping's own test would call __getitem__, which imports, and wait for a KeyError
+        return name in self._targets
+
     def __iter__(self) -> Iterator[str]:
         """The names, sorted."""
         return iter(sorted(self._targets))

@@ -65,7 +65,8 @@ def _rotation(frequencies: Tensor, dx: int, dy: int) -> Tensor:
     for shift in (dx, dy):
         sine, cosine = (torch.diag(wave(shift * frequencies)) for wave in (torch.sin, torch.cos))
         blocks.append(torch.cat([torch.cat([cosine, sine], 1), torch.cat([-sine, cosine], 1)]))
-    return torch.block_diag(*blocks)
+    whole: Tensor = torch.block_diag(*blocks)
+    return whole
 
 
 def _zero(projection: nn.Linear, rows: slice) -> None:

@@ -71,14 +71,16 @@ def pack(
     if any(any(conversation.supervised[:shared]) for conversation in conversations):
         raise TrainingError("packed conversations share an answer; give each its own question")
     first = conversations[0]
-    parts = [_stretch(first.ids[:shared], first.supervised[:shared], features_per_image, 0, 0)]
+    pictures = first.ids[:shared].count(IMAGE_INDEX)
+    before, after = features_per_image[:pictures], features_per_image[pictures:]
+    parts = [_stretch(first.ids[:shared], first.supervised[:shared], before, 0, 0)]
     prefix = used = len(parts[0].ids)
     for number, conversation in enumerate(conversations, start=1):
         ids, supervised = conversation.ids[shared:], conversation.supervised[shared:]
         if length is not None and number > 1 and used + len(ids) > length:
             continue
-        parts.append(_stretch(ids, supervised, [], prefix, number))
-        used += len(ids)
+        parts.append(_stretch(ids, supervised, after, prefix, number))
+        used += len(parts[-1].ids)
     return PackedRow(
         *(
             np.concatenate([getattr(part, name) for part in parts])
@@ -135,9 +137,9 @@ def _permutation(count: int, seed: int, epoch: int) -> IntArray:
 
 
 def _shared_length(rows: Sequence[Sequence[int]]) -> int:
-    """Length of the common prefix, at most up to the last picture when there are several rows."""
+    """Length of the common prefix, at most up to the last picture; a row alone shares nothing."""
     if len(rows) == 1:
-        return 0 if IMAGE_INDEX not in rows[0] else _after_last_image(rows[0])
+        return 0
     shortest = min(map(len, rows))
     same = next((i for i in range(shortest) if len({row[i] for row in rows}) > 1), shortest)
     if any(IMAGE_INDEX in row[same:] for row in rows):

@@ -1,5 +1,6 @@
 """Checkpoints of a run: whole on disk or not at all, and resumed exactly."""
 
+import pickle
 import shutil
 from pathlib import Path
 from typing import Any, Final
@@ -7,7 +8,6 @@ from typing import Any, Final
 import torch
 from torch import nn
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
 
 from gesso.core.errors import TrainingError
 
@@ -15,25 +15,30 @@ __all__ = ["latest_checkpoint", "restore_checkpoint", "save_checkpoint"]
 
 KEPT: Final = 2
 STATE: Final = "state.pt"
+# what reading a damaged or foreign file can raise: torch unpickles it, and takes its entries as they come
+DAMAGE: Final = (
+    OSError, EOFError, RuntimeError, ValueError, LookupError, TypeError, AttributeError,
+    pickle.UnpicklingError,
+)  # fmt: skip
 
 
-def save_checkpoint(
-    out: Path, step: int, module: nn.Module, optimizer: Optimizer, schedule: LRScheduler
-) -> Path:
+def save_checkpoint(out: Path, step: int, module: nn.Module, optimizer: Optimizer) -> Path:
     """Write checkpoint `step-N` and delete all but the newest two.
 
     The folder appears under its name only when it is complete, so an interrupted save is never resumed.
     """
     folder = out / f"step-{step:07d}"
     temporary = out / f".{folder.name}.tmp"
+    # what an interrupted save of this step may have left
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
     state = {
         "step": step,
         "module": module.state_dict(),
         "optimizer": optimizer.state_dict(),
-        "schedule": schedule.state_dict(),
         "random": torch.get_rng_state(),
+        # of this process's GPU only: asking the others would take memory on them
+        "random_cuda": torch.cuda.get_rng_state() if torch.cuda.is_available() else None,
     }
     torch.save(state, temporary / STATE)
     shutil.rmtree(folder, ignore_errors=True)
@@ -49,8 +54,11 @@ def latest_checkpoint(out: Path) -> Path | None:
     return found[-1] if found else None
 
 
-def restore_checkpoint(folder: Path, module: nn.Module, optimizer: Optimizer, schedule: LRScheduler) -> int:
+def restore_checkpoint(folder: Path, module: nn.Module, optimizer: Optimizer) -> int:
     """Load a checkpoint into a run's parts and return its step.
+
+    Of the optimiser only the moments come back. Rates and decays are those of the recipe, so that a changed
+    recipe takes effect; the schedule is the caller's to forward.
 
     Raises:
         TrainingError: the checkpoint is damaged, or is of another model or parameter grouping.
@@ -58,14 +66,35 @@ def restore_checkpoint(folder: Path, module: nn.Module, optimizer: Optimizer, sc
     try:
         state: dict[str, Any] = torch.load(folder / STATE, map_location="cpu", weights_only=True)
         module.load_state_dict(state["module"])
-        optimizer.load_state_dict(state["optimizer"])
-        schedule.load_state_dict(state["schedule"])
+        _restore_moments(optimizer, state["optimizer"])
         torch.set_rng_state(state["random"])
-    except (OSError, RuntimeError, ValueError, KeyError) as error:
+        if torch.cuda.is_available() and state.get("random_cuda") is not None:
+            torch.cuda.set_rng_state(state["random_cuda"])
+        return int(state["step"])
+    except DAMAGE as error:
+        # torch's own text on this advises to load the file in an unsafe way
+        detail = "it is no checkpoint" if isinstance(error, pickle.UnpicklingError) else error
         raise TrainingError(
-            f"cannot resume from {folder}: {error}; delete it, or start anew with another run.out"
+            f"cannot resume from {folder}: {detail}; delete it, or start anew with another run.out"
         ) from error
-    return int(state["step"])
+
+
+def _restore_moments(optimizer: Optimizer, saved: dict[str, Any]) -> None:
+    current = optimizer.state_dict()
+    # torch matches parameters by number alone; after a change of `tune` the same number may mean another
+    if _outline(saved["param_groups"]) != _outline(current["param_groups"]):
+        raise ValueError("its parameter groups are others; tune must train the same parts")
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    for number, moments in saved["state"].items():
+        shape = moments["exp_avg"].shape
+        if shape != parameters[number].shape:
+            raise ValueError(f"moments of shape {list(shape)} for {list(parameters[number].shape)}")
+    optimizer.load_state_dict({"state": saved["state"], "param_groups": current["param_groups"]})
+
+
+def _outline(groups: list[dict[str, Any]]) -> list[tuple[str, int]]:
+    """Name and number of parameters of each group."""
+    return [(group["name"], len(group["params"])) for group in groups]
 
 
 def _checkpoints(out: Path) -> list[Path]:

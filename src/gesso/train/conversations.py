@@ -1,7 +1,8 @@
 """Conversations about pictures: from the storybook, or from files in LLaVA's format."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from random import Random
 from typing import Any, Final, Protocol
@@ -19,6 +20,7 @@ from gesso.train.pictures import PictureStore
 __all__ = ["ConversationSource", "LlavaJson", "StorybookConversations"]
 
 IMAGE_TAG: Final = "<image>"
+SPEAKERS: Final[Mapping[str, Callable[..., Message]]] = {"human": user, "gpt": assistant}
 
 
 class ConversationSource(Protocol):
@@ -49,7 +51,11 @@ class StorybookConversations:
         language = "zh" if rng.random() < self._data.chinese else "en"
         scene = self._pictures.scene(example)
         asked = conversation(scene, rng, "detail", language) if rng.random() < self._data.describe else []
-        asked += questions(scene, rng, self._data.questions, language)
+        if self._data.questions:
+            asked += questions(scene, rng, self._data.questions, language)
+        # a picture without any text would leave a hole in the batch
+        asked = asked or conversation(scene, rng, "detail", language)
+        # one object for all pairs, so that its pixels are prepared once
         image = Image(PILImage.fromarray(self._pictures.pixels(example)))
         pairs = [(user(image, item.question), assistant(item.answer)) for item in asked]
         return processor.encode_group(pairs)
@@ -65,8 +71,8 @@ class LlavaJson:
 
     def __init__(self, path: Path, images: Path) -> None:
         try:
-            self._samples: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, json.JSONDecodeError) as error:
+            self._samples: list[Any] = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:  # ValueError: no JSON, or no UTF-8
             raise TrainingError(f"cannot read {path}: {error}; give a LLaVA JSON list") from error
         if not isinstance(self._samples, list) or not self._samples:
             raise TrainingError(f"{path} holds no list of samples")
@@ -78,45 +84,56 @@ class LlavaJson:
 
     def encode(self, processor: LlavaProcessor, example: int, number: int) -> list[Encoded]:
         """The sample's one conversation."""
-        return [processor.encode(self.messages(example), add_generation_prompt=False)]
+        return processor.encode_group([self.messages(example)])
 
     def messages(self, example: int) -> list[Message]:
         """A sample as messages; the picture stands at the first turn that mentions it.
 
         Raises:
-            TrainingError: the sample has no turns, unknown speakers, or image tags without a picture.
+            TrainingError: the sample is not of the format, has too few turns or unknown speakers, or its
+                pictures and image tags differ in number.
         """
         sample = self._samples[example]
-        name = sample.get("id", example)
-        pictures = self._pictures(sample)
-        messages: list[Message] = []
-        for turn in sample.get("conversations", []):
-            content, pictures = _parts(str(turn.get("value", "")), pictures)
-            match turn.get("from"):
-                case "human":
-                    messages.append(user(*content))
-                case "gpt":
-                    messages.append(assistant(*content))
-                case other:
-                    raise TrainingError(f"sample {name}: turn from {other!r}; allowed: human, gpt")
-        if messages and messages[0].role == "assistant":
-            messages = messages[1:]  # as the original: an answer to nothing is not learned
-        if len(messages) < 2:
-            raise TrainingError(f"sample {name}: {len(messages)} turns; a conversation needs two or more")
-        if pictures:
-            raise TrainingError(f"sample {name}: more pictures than {IMAGE_TAG} tags")
-        return messages
-
-    def _pictures(self, sample: dict[str, Any]) -> list[Image]:
-        named = sample.get("image", [])
-        paths = [named] if isinstance(named, str) else named
-        return [Image(self._images / path) for path in paths]
+        if not isinstance(sample, dict):
+            raise TrainingError(f"sample {example} is of type {type(sample).__name__}; it must be a mapping")
+        name = f"sample {sample.get('id', example)}"
+        turns = _turns(name, sample.get("conversations", []))
+        if turns and turns[0][0] == "gpt":
+            turns = turns[1:]  # as the original: an answer to nothing is not learned
+        if len(turns) < 2:
+            raise TrainingError(f"{name}: {len(turns)} turns; a conversation needs two or more")
+        pictures = [Image(self._images / path) for path in _picture_paths(name, sample.get("image", []))]
+        tags = sum(value.count(IMAGE_TAG) for _, value in turns)
+        if pictures and tags != len(pictures):
+            raise TrainingError(f"{name}: {len(pictures)} pictures, but {tags} {IMAGE_TAG} tags; "
+                                "give every picture one tag")  # fmt: skip
+        left = iter(pictures)  # each turn takes as many as it has tags
+        return [SPEAKERS[speaker](*_parts(value, left)) for speaker, value in turns]
 
 
-def _parts(value: str, pictures: Sequence[Image]) -> tuple[list[Part], list[Image]]:
+def _turns(name: str, turns: Any) -> list[tuple[str, str]]:
+    """Speaker and text of each turn."""
+    if not isinstance(turns, list):
+        raise TrainingError(f"{name}: conversations of type {type(turns).__name__}; it must be a list")
+    for turn in turns:
+        if not isinstance(turn, dict) or not isinstance(turn.get("value"), str):
+            raise TrainingError(f"{name}: turn {turn!r}; it must be a mapping of from and value, a text")
+        if turn.get("from") not in list(SPEAKERS):  # a list: what came may have no hash
+            raise TrainingError(f"{name}: turn from {turn.get('from')!r}; allowed: {', '.join(SPEAKERS)}")
+    return [(turn["from"], turn["value"]) for turn in turns]
+
+
+def _picture_paths(name: str, named: Any) -> list[str]:
+    paths = named if isinstance(named, list) else [named]
+    if not all(isinstance(path, str) for path in paths):
+        raise TrainingError(f"{name}: image {named!r}; it must be a path or a list of paths")
+    return paths
+
+
+def _parts(value: str, pictures: Iterator[Image]) -> list[Part]:
     """Split a turn at its image tags; without pictures the tag is ordinary text, as in the original."""
-    if not pictures:
-        return [Text(value)], []
-    used = pictures[: value.count(IMAGE_TAG)]
-    text = value.replace(IMAGE_TAG, "").strip()
-    return [*used, Text(text)], list(pictures[len(used) :])
+    used = list(islice(pictures, value.count(IMAGE_TAG)))
+    if not used:
+        return [Text(value)]
+    # as the original: pictures come first, wherever the tag stood
+    return [*used, Text(value.replace(IMAGE_TAG, "").strip())]

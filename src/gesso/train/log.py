@@ -35,6 +35,7 @@ class RunLog:
         self._path, self._quiet = out / "log.jsonl", quiet
         if not quiet:
             out.mkdir(parents=True, exist_ok=True)
+            # a killed run may have logged steps behind its last checkpoint, which are now taken again
             kept = [line for line in read_log(self._path) if line["step"] <= start]
             self._path.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
         self._progress = Progress(
@@ -44,7 +45,7 @@ class RunLog:
             TimeElapsedColumn(),
             TimeRemainingColumn(),
             TextColumn("{task.fields[figures]}"),
-            console=Console(stderr=True),
+            console=Console(stderr=True),  # standard output is for results
             disable=quiet,
         )
         self._task = self._progress.add_task("training", total=steps, completed=start, figures="")
@@ -71,7 +72,8 @@ class RunLog:
         """Append one line and show loss, rate and speed beside the bar."""
         if self._quiet:
             return
-        line = {name: round(value, 6) for name, value in figures.items()}
+        # significant digits, since rates near 1e-7 are figures too; whole numbers (the step) stay whole
+        line = {k: v if isinstance(v, int) else float(f"{v:.6g}") for k, v in figures.items()}
         with self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
         shown = f"loss {line['loss']:.4f}  rate {line['lr']:.2e}  {line['tokens_per_s']:.0f} tok/s"

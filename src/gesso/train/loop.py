@@ -38,30 +38,33 @@ def train(recipe: Recipe, build: Callable[[], Objective]) -> Path:
         TrainingError: the loss is no longer finite; the last checkpoint is left as it was.
     """
     run, out = recipe.run, Path(recipe.run.out)
-    accelerator = _accelerator(recipe)
+    accelerator = Accelerator(cpu=not torch.cuda.is_available())
     set_seed(run.seed)
     objective = build()
     if run.threads:
         torch.set_num_threads(run.threads)
+    objective.module.to(accelerator.device).train()  # before the optimizer, whose state follows the weights
     optimizer = build_optimizer(objective.parts, recipe.optim, recipe.tune)
     schedule = build_schedule(optimizer, recipe.optim, run.steps)
     newest = latest_checkpoint(out)
-    start = restore_checkpoint(newest, objective.module, optimizer, schedule) if newest else 0
+    start = restore_checkpoint(newest, objective.module, optimizer) if newest else 0
+    for _ in range(start):
+        schedule.step()
     step = _Step(accelerator, objective, optimizer, recipe)
     batches = _batches(objective, recipe, accelerator, start)
     main = accelerator.is_main_process
     with RunLog(out, run.steps, start, quiet=not main) as log:
         clock = _Clock()
         for number in range(start + 1, run.steps + 1):
+            rate = max(group["lr"] for group in optimizer.param_groups)
             figures = step(batches)
             schedule.step()
-            clock.count(figures.get("tokens", 0.0))
+            clock.count(figures["tokens"])
             log.advance(number)
             if number % run.log_every == 0 or number == run.steps:
-                rate = max(group["lr"] for group in optimizer.param_groups)
                 log.write({"step": number, "lr": rate, **figures, **clock.read()})
             if main and (number % run.save_every == 0 or number == run.steps):
-                save_checkpoint(out, number, objective.module, optimizer, schedule)
+                save_checkpoint(out, number, objective.module, optimizer)
     if main:
         objective.save(out / "final")
     return out / "final"
@@ -75,17 +78,20 @@ class _Step:
     ) -> None:
         self._accelerator, self._objective, self._optimizer = accelerator, objective, optimizer
         self._clip, self._accumulate = recipe.optim.clip, recipe.run.accumulate
+        # not accelerate's own switch: that is fixed for the process by the first run in it
+        self._half = recipe.run.precision == "bf16"
         self._trained = [p for group in optimizer.param_groups for p in group["params"]]
-        objective.module.to(accelerator.device).train()
 
     def __call__(self, batches: Iterator[Any]) -> dict[str, float]:
         """Take one step and return its mean figures."""
         totals: dict[str, float] = {}
         for _ in range(self._accumulate):
             batch = _to_device(next(batches), self._accelerator.device)
-            with self._accelerator.autocast():
+            with torch.autocast(self._accelerator.device.type, torch.bfloat16, enabled=self._half):
                 loss, figures = self._objective.loss(batch)
             self._accelerator.backward(loss / self._accumulate)
+            tokens = figures.pop("tokens", 0.0)
+            totals["tokens"] = totals.get("tokens", 0.0) + tokens
             for name, value in {"loss": float(loss.detach()), **figures}.items():
                 totals[name] = totals.get(name, 0.0) + value / self._accumulate
         if not math.isfinite(totals["loss"]):
@@ -144,22 +150,19 @@ class _Batches(Dataset[Any]):
 
 def _batches(objective: Objective, recipe: Recipe, accelerator: Accelerator, start: int) -> Iterator[Any]:
     """Micro-batches from step `start` on; each of n processes takes every n-th."""
-    total = recipe.run.steps * recipe.run.accumulate * accelerator.num_processes
-    first = start * recipe.run.accumulate * accelerator.num_processes + accelerator.process_index
-    numbers = range(first, total, accelerator.num_processes)
+    per_step = recipe.run.accumulate * accelerator.num_processes
+    numbers = range(
+        start * per_step + accelerator.process_index, recipe.run.steps * per_step, accelerator.num_processes
+    )
     return iter(
         DataLoader(
             _Batches(objective, recipe),
             batch_size=None,
             sampler=numbers,
             num_workers=recipe.run.workers,
+            generator=torch.Generator(),  # otherwise it draws from the one a checkpoint has just restored
         )
     )
-
-
-def _accelerator(recipe: Recipe) -> Accelerator:
-    precision = "bf16" if recipe.run.precision == "bf16" else "no"
-    return Accelerator(mixed_precision=precision, cpu=not torch.cuda.is_available())
 
 
 def _to_device(value: Any, device: torch.device) -> Any:

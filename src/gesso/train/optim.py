@@ -29,11 +29,15 @@ def build_optimizer(
         tune: name -> peak rate of that part; parts that are not named take `settings.lr`.
 
     Raises:
-        ConfigError: `tune` names a part the model does not have, or leaves nothing to train.
+        ConfigError: `tune` names a part the model does not have, holds a negative rate, or leaves nothing
+            to train.
     """
     unknown = sorted(set(tune) - set(parts))
     if unknown:
         raise ConfigError(f"tune names {', '.join(unknown)}; this model has {', '.join(parts)}")
+    for name, rate in tune.items():
+        if not rate >= 0:  # also refuses "not a number"
+            raise ConfigError(f"tune.{name} is {rate}; a rate is positive, or 0 to freeze the part")
     groups: list[dict[str, Any]] = []
     seen: set[int] = set()
     for name, module in parts.items():
@@ -51,6 +55,7 @@ def build_optimizer(
                 groups.append({"params": chosen, "lr": rate, "weight_decay": decay, "name": name})
     if not groups:
         raise ConfigError("every part is frozen (tune sets all rates to 0); nothing would be trained")
+    # one fused kernel per step pays on a GPU only
     return AdamW(groups, betas=(0.9, settings.beta2), fused=torch.cuda.is_available() or None)
 
 
@@ -59,7 +64,7 @@ def build_schedule(optimizer: AdamW, settings: OptimSettings, steps: int) -> Lam
     warmup = max(1, round(settings.warmup * steps))
 
     def factor(step: int) -> float:
-        if step < warmup:
+        if step < warmup:  # step 0 already moves: a rate of 0 would waste its batch
             return (step + 1) / warmup
         progress = (step - warmup) / max(1, steps - warmup)
         return settings.final + (1 - settings.final) * 0.5 * (1 + math.cos(math.pi * progress))

@@ -1,5 +1,8 @@
 """Storybook pictures for training, drawn once and kept on disk."""
 
+import os
+from contextlib import suppress
+from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
@@ -7,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gesso.core.errors import TrainingError
-from gesso.storybook.draw import draw_with_map
+from gesso.storybook.draw import draw, draw_with_map
 from gesso.storybook.scene import Scene
 from gesso.storybook.splits import scene_at
 
@@ -35,7 +38,7 @@ class PictureStore:
             raise TrainingError(f"pictures of {size} px do not divide into patches of {patch} px")
         self.seed, self.count, self.size, self.patch = seed, count, size, patch
         grid = size // patch
-        folder = folder / f"train-{seed}-{count}-{size}-{patch}"
+        folder = folder / f"train-{seed}-{count}-{size}-{patch}-{_drawing(size)}"
         folder.mkdir(parents=True, exist_ok=True)
         self._pixels = _array(folder / "pixels.npy", (count, size, size, 3))
         self._grids = _array(folder / "grids.npy", (count, grid, grid))
@@ -86,10 +89,17 @@ def thing_grid(thing_map: NDArray[np.uint8], patch: int) -> NDArray[np.uint8]:
     return np.where(covered, counts.argmax(-1) + 1, BACKGROUND).astype(np.uint8)
 
 
+def _drawing(size: int) -> str:
+    """What a first scene looks like, in short, so that a change of the drawing starts a new cache."""
+    return blake2b(draw(scene_at("train", 0, 0), size).tobytes(), digest_size=4).hexdigest()
+
+
 def _array(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
     if not path.exists():
         # a sparse file: pages take room on disk only once a picture is written to them
-        temporary = path.with_suffix(".new.npy")
+        temporary = path.with_suffix(f".{os.getpid()}.npy")
         np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=shape)
-        temporary.replace(path)
+        with suppress(FileExistsError):  # another process was first; its file is as good
+            os.link(temporary, path)
+        temporary.unlink()
     return np.lib.format.open_memmap(path, mode="r+")

@@ -1,6 +1,7 @@
 """From a recipe to the objective it names."""
 
 from pathlib import Path
+from typing import Final
 
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
@@ -18,13 +19,32 @@ from gesso.train.texts import train_tokenizer
 
 __all__ = ["build_objective"]
 
+SOURCES: Final = {
+    "init": "the whole model to start from",
+    "vision": "the tower to start from",
+    "language": "the language model to start from",
+    "tokenizer": "the tokenizer of a new model",
+    "aspect": "how a LLaVA makes pictures square",
+}
+USED: Final[dict[str, set[str]]] = {
+    "dense": {"init"},
+    "contrastive": {"vision", "tokenizer"},
+    "language": {"tokenizer"},
+    "vision-language": {"init", "vision", "language", "aspect"},
+}
+"""Settings of `SOURCES` that each objective reads."""
+
 
 def build_objective(recipe: Recipe) -> Objective:
     """Make the model and data of a recipe.
 
     Raises:
-        ConfigError: a setting this objective needs is missing.
+        ConfigError: a setting this objective needs is missing, or one is given that it would ignore.
     """
+    for name in SOURCES.keys() - USED[recipe.objective]:
+        if getattr(recipe.model, name) is not None:
+            raise ConfigError(f"model.{name} means nothing to a {recipe.objective} recipe ({SOURCES[name]}); "
+                              "leave it out")  # fmt: skip
     match recipe.objective:
         case "dense":
             return DenseObjective(recipe)

@@ -20,7 +20,9 @@ from gesso.storybook.tell import caption, describe
 __all__ = ["as_clip_inputs", "clip_tokenizer", "text_conversations", "train_tokenizer"]
 
 SPECIAL: Final = ("<unk>", "<s>", "</s>", "<pad>", "<image>")
-# digits and capitals of signs stay apart; words keep the blank before them; Chinese merges freely
+# Role names stay whole and digits stand alone. So do capitals without a small letter behind them (signs,
+# which stand in quotes), but not behind a blank: there all letters are one word with the blank. Chinese
+# merges freely. Models are trained with this pattern; to change it is to train them anew.
 SPLIT: Final = r"USER|ASSISTANT|\d|[A-Z](?![a-z])| ?[A-Za-z]+|[一-鿿]+|\s+(?!\S)|\s|[^\sA-Za-z\d一-鿿]+"
 
 
@@ -86,7 +88,7 @@ def clip_tokenizer(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBas
     transformers' CLIP text tower reads a text at its end token, but where that has id 2, as in the minis, at
     the largest id (a rule kept for old configs). With the highest id, both rules find the end.
     """
-    copied = copy.deepcopy(tokenizer)
+    copied = copy.deepcopy(tokenizer)  # the language model's tokenizer keeps its own end token
     copied.add_special_tokens({"eos_token": "<|endoftext|>"})
     return copied
 
@@ -98,7 +100,8 @@ def as_clip_inputs(
 
     Texts that do not fit are cut, with the end token kept, as CLIP does.
     """
-    rows = tokenizer(list(texts), truncation=True, max_length=longest - 1)["input_ids"]
+    # cut here: `truncation=True` would stay switched on in the tokenizer, and be saved with it
+    rows = [row[: longest - 1] for row in tokenizer(list(texts))["input_ids"]]
     batch = tokenizer.pad(
         {"input_ids": [[*row, tokenizer.eos_token_id] for row in rows]}, return_tensors="pt"
     )
@@ -116,4 +119,5 @@ def _corpus(seed: int, count: int) -> Iterator[str]:
             yield edit(scene, rng, language).instruction
             yield from (q.question for q in conversation(scene, rng, "detail", language))
     yield from SIGN_CHARACTERS
+    # the words of the chat template, often enough to become tokens
     yield "USER: ASSISTANT: \n" * 100

@@ -1,6 +1,7 @@
 """Messages to LLaVA model inputs: token ids, labels and pixel tiles."""
 
 from collections.abc import Iterable, Sequence
+from itertools import accumulate
 
 from transformers import PreTrainedTokenizerBase
 
@@ -8,7 +9,7 @@ from gesso.core.errors import CheckpointError, UsageError
 from gesso.core.messages import Image, Message
 from gesso.media.fetch import DEFAULT_POLICY, FetchPolicy
 from gesso.media.images import load_image
-from gesso.models.base import Encoded, ImageTiles
+from gesso.models.base import IMAGE_INDEX, Encoded, ImageTiles
 from gesso.models.llava.anyres import image_token_count
 from gesso.models.llava.preprocess import PixelSettings, TileMaker
 from gesso.models.llava.settings import LlavaSettings
@@ -62,16 +63,20 @@ class LlavaProcessor:
             UnsupportedError: a part that LLaVA does not take.
             MediaError: a picture cannot be read.
         """
-        return self._encode(messages, {}, add_generation_prompt)
+        encoded = self._encode(messages, {}, add_generation_prompt)
+        self._check_length(encoded)
+        return encoded
 
     def encode_group(self, conversations: Iterable[Sequence[Message]]) -> list[Encoded]:
         """Encode whole conversations for training; an `Image` that several of them hold is read once.
 
+        One that is too long for the model is cut at its end, as the original does, but not inside a picture.
+
         Raises:
-            GessoError: as `encode`.
+            GessoError: as `encode`, but for the length.
         """
         made: dict[int, ImageTiles] = {}
-        return [self._encode(messages, made, False) for messages in conversations]
+        return [self._cut(self._encode(messages, made, False)) for messages in conversations]
 
     def _encode(self, messages: Sequence[Message], made: dict[int, ImageTiles], prompt: bool) -> Encoded:
         pieces = render(
@@ -87,16 +92,27 @@ class LlavaProcessor:
             if id(image) not in made:
                 made[id(image)] = self._tiles(image)
         images = tuple(made[id(image)] for image in parts)
-        self._check_length(len(ids), images)
         return Encoded(ids, supervised, images)
 
     def _tiles(self, image: Image) -> ImageTiles:
         return self._tile(load_image(image.source, self._policy), overview_only=image.detail == "low")
 
-    def _check_length(self, ids: int, images: Sequence[ImageTiles]) -> None:
-        pictures = sum(image_token_count(i.size, i.pixels.shape[0], self.settings) for i in images)
-        length = ids - len(images) + pictures
+    def _check_length(self, encoded: Encoded) -> None:
+        widths = self._widths(encoded)
+        length, pictures = sum(widths), sum(width for width in widths if width > 1)
         if length > self.settings.max_length:
             raise UsageError(f"the conversation is {length} positions long, {pictures} of them for pictures; "
                              f"this model takes {self.settings.max_length}, "
                              "so shorten it or use fewer pictures")  # fmt: skip
+
+    def _cut(self, encoded: Encoded) -> Encoded:
+        """The beginning that fits the model."""
+        ends = accumulate(self._widths(encoded))
+        kept = sum(1 for end in ends if end <= self.settings.max_length)
+        ids = encoded.ids[:kept]
+        return Encoded(ids, encoded.supervised[:kept], encoded.images[: ids.count(IMAGE_INDEX)])
+
+    def _widths(self, encoded: Encoded) -> list[int]:
+        """How many positions each id takes."""
+        pictures = (image_token_count(i.size, i.pixels.shape[0], self.settings) for i in encoded.images)
+        return [next(pictures) if token == IMAGE_INDEX else 1 for token in encoded.ids]

@@ -9,11 +9,19 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import CLIPConfig, CLIPModel, CLIPVisionModel, PreTrainedTokenizerBase
+from transformers import (
+    CLIPConfig,
+    CLIPModel,
+    CLIPTextConfig,
+    CLIPVisionConfig,
+    CLIPVisionModel,
+    PreTrainedTokenizerBase,
+)
 
 from gesso.config.schema import Recipe
 from gesso.storybook.tell import caption
 from gesso.train.objectives.dense import FEATURE_LAYER, open_store, picture_batch
+from gesso.train.objectives.sizes import sizes_of
 from gesso.train.texts import as_clip_inputs, clip_tokenizer
 
 __all__ = ["ContrastiveBatch", "ContrastiveObjective"]
@@ -96,11 +104,11 @@ class ContrastiveObjective:
 
 def _config(recipe: Recipe, tokenizer: PreTrainedTokenizerBase) -> CLIPConfig:
     text: dict[str, Any] = {
-        **recipe.model.shape["text"],
+        **sizes_of(recipe, "text", CLIPTextConfig),
         "vocab_size": len(tokenizer),
         "bos_token_id": tokenizer.bos_token_id,
         "eos_token_id": tokenizer.eos_token_id,
         "pad_token_id": tokenizer.pad_token_id,
     }
-    joint = recipe.model.shape["joint"]
-    return CLIPConfig(text_config=text, vision_config=recipe.model.shape["vision"], **joint)
+    vision = sizes_of(recipe, "vision", CLIPVisionConfig)
+    return CLIPConfig(text_config=text, vision_config=vision, **sizes_of(recipe, "joint", CLIPConfig))

@@ -21,6 +21,7 @@ from gesso.config.schema import DataSettings, Recipe
 from gesso.core.errors import TrainingError
 from gesso.nn.local_init import start_local
 from gesso.storybook.scene import COLOURS, KINDS, PATTERNS, PLACES, SIZES, Scene, Thing
+from gesso.train.objectives.sizes import sizes_of
 from gesso.train.pictures import PictureStore
 
 __all__ = [
@@ -83,16 +84,22 @@ class DenseHead(nn.Module):
             targets: [B, P, 8]
         """
         losses = [
-            functional.cross_entropy(
-                logits.float().flatten(0, 1),  # [B, P, C] -> [B * P, C]
-                targets[..., number].flatten(),
-                ignore_index=NO_THING,
-            )
-            for number, logits in enumerate(self(features[:, 1:]))
+            _mean_loss(logits, targets[..., number]) for number, logits in enumerate(self(features[:, 1:]))
         ]
         names = (name for name, _ in ATTRIBUTES)
         figures = {name: float(loss.detach()) for name, loss in zip(names, losses, strict=True)}
         return torch.stack(losses).sum(), figures
+
+
+def _mean_loss(logits: Tensor, targets: Tensor) -> Tensor:
+    """Mean cross-entropy of [B, P, C] over the patches that have a target; 0 where none has."""
+    total = functional.cross_entropy(
+        logits.float().flatten(0, 1),  # [B, P, C] -> [B * P, C]
+        targets.flatten(),
+        ignore_index=NO_THING,
+        reduction="sum",
+    )
+    return total / (targets != NO_THING).sum().clamp(min=1)
 
 
 class DenseObjective:
@@ -129,12 +136,9 @@ class DenseObjective:
 
     def show(self, example: int) -> str:
         """The kind of thing at each patch of a picture."""
-        names = ("-", *KINDS)
-        targets = dense_targets(self.pictures.scene(example), self.pictures.grid(example))[:, 0]
-        rows = targets.reshape(self.pictures.grid(example).shape)
-        return "\n".join(
-            "[green]" + " ".join(f"{names[kind]:9}" for kind in row) + "[/green]" for row in rows
-        )
+        names = ("-", *(thing.kind for thing in self.pictures.scene(example).things))
+        rows = (" ".join(f"{names[number]:9}" for number in row) for row in self.pictures.grid(example))
+        return "\n".join(f"[green]{row}[/green]" for row in rows)
 
     def save(self, folder: Path) -> None:
         """A CLIP vision folder; the head stays behind."""
@@ -144,7 +148,7 @@ class DenseObjective:
 def _tower(recipe: Recipe) -> CLIPVisionModel:
     if recipe.model.init is not None:
         return CLIPVisionModel.from_pretrained(recipe.model.init)
-    tower = CLIPVisionModel(CLIPVisionConfig(**recipe.model.shape["vision"]))
+    tower = CLIPVisionModel(CLIPVisionConfig(**sizes_of(recipe, "vision", CLIPVisionConfig)))
     start_local(tower)
     return tower
 

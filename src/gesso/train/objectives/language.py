@@ -15,6 +15,7 @@ from gesso.models.llava.processor import LlavaProcessor
 from gesso.models.llava.settings import LlavaSettings
 from gesso.storybook.splits import scene_at
 from gesso.train.batching import PackedBatch, PackedRow, collate, concatenate, pack
+from gesso.train.objectives.sizes import sizes_of
 from gesso.train.texts import text_conversations
 
 __all__ = ["LanguageObjective", "answer_loss"]
@@ -28,7 +29,7 @@ class LanguageObjective:
 
     def __init__(self, recipe: Recipe, tokenizer: PreTrainedTokenizerBase) -> None:
         self.data, self.tokenizer = recipe.data, tokenizer
-        sizes = recipe.model.shape["language"]
+        sizes = sizes_of(recipe, "language", LlamaConfig)
         self.module: PreTrainedModel = LlamaForCausalLM(
             LlamaConfig(
                 **sizes,
@@ -90,7 +91,7 @@ class LanguageObjective:
             language = "zh" if rng.random() < self.data.chinese else "en"
             scene = scene_at("train", self.data.seed, index)
             for messages in text_conversations(scene, rng, language):
-                ids = self.processor.encode(messages, add_generation_prompt=False).ids[: self.data.length]
+                ids = self.processor.encode_group([messages])[0].ids[: self.data.length]
                 yield Encoded(ids, (False,) + (True,) * (len(ids) - 1))
             index += self.data.count
 
