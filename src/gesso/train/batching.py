@@ -59,7 +59,7 @@ def pack(
 ) -> PackedRow:
     """Pack conversations that begin alike into one row; each sees the prefix and itself only.
 
-    The shared prefix (system text and picture) is computed once instead of once per conversation, and
+    The shared prefix (a picture, or a text that all ask about) is computed once instead of once per conversation, and
     every conversation trains as if it stood alone.
 
     Args:
@@ -67,7 +67,7 @@ def pack(
         features_per_image: positions each picture takes, in order.
         length: positions of the row; conversations that no longer fit are left out, but not the first.
     """
-    shared = _shared_length([conversation.ids for conversation in conversations])
+    shared = _shared_length(conversations)
     if any(any(conversation.supervised[:shared]) for conversation in conversations):
         raise TrainingError("packed conversations share an answer; give each its own question")
     first = conversations[0]
@@ -136,15 +136,26 @@ def _permutation(count: int, seed: int, epoch: int) -> IntArray:
     return np.random.default_rng([seed, epoch]).permutation(count)
 
 
-def _shared_length(rows: Sequence[Sequence[int]]) -> int:
-    """Length of the common prefix, at most up to the last picture; a row alone shares nothing."""
-    if len(rows) == 1:
+def _shared_length(conversations: Sequence[Encoded]) -> int:
+    """Length of the common prefix: up to the last picture, or, without pictures, to the first answer at most.
+
+    A conversation alone shares nothing.
+    """
+    if len(conversations) == 1:
         return 0
+    rows = [conversation.ids for conversation in conversations]
     shortest = min(map(len, rows))
     same = next((i for i in range(shortest) if len({row[i] for row in rows}) > 1), shortest)
     if any(IMAGE_INDEX in row[same:] for row in rows):
         raise TrainingError("packed conversations differ before their last picture; pack only equal prefixes")
-    return min(same, _after_last_image(rows[0]))
+    if IMAGE_INDEX in rows[0]:
+        return min(same, _after_last_image(rows[0]))
+    return min(same, *(_first_answer(conversation) for conversation in conversations))
+
+
+def _first_answer(conversation: Encoded) -> int:
+    learned = conversation.supervised
+    return learned.index(True) - 1 if True in learned else len(learned)
 
 
 def _after_last_image(ids: Sequence[int]) -> int:

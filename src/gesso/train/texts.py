@@ -19,6 +19,9 @@ from gesso.storybook.tell import caption, describe
 
 __all__ = ["as_clip_inputs", "clip_tokenizer", "text_conversations", "train_tokenizer"]
 
+PLANNING: Final = 0.15  # share of scenes whose canvas program is written
+QUESTIONS: Final = 12  # behind each of the others
+
 SPECIAL: Final = ("<unk>", "<s>", "</s>", "<pad>", "<image>")
 # Role names stay whole and digits stand alone. So do capitals without a small letter behind them (signs,
 # which stand in quotes), but not behind a blank: there all letters are one word with the blank. Chinese
@@ -57,29 +60,18 @@ def train_tokenizer(vocabulary: int, *, seed: int, count: int = 4000) -> PreTrai
 
 
 def text_conversations(scene: Scene, rng: Random, language: str) -> list[list[Message]]:
-    """One scene's conversations without pictures: reading, planning and editing.
+    """Conversations about one scene without its picture: reading, editing and planning.
 
-    What the language model learns here, to find a fact in its context and to write programs, it needs
-    again when the context holds a picture.
+    All of them begin with the scene's description and can be answered from it alone. What the language model
+    learns here, to find a fact in its context, it needs again when the context holds a picture instead.
     """
     story = describe(scene, language)
-    asked = questions(scene, rng, 3, language)
-    match rng.randrange(4):
-        case 0:
-            turns = [m for q in asked for m in (user(q.question), assistant(q.answer))]
-            return [[user(f"{story}\n{turns[0].text}"), *turns[1:]]]
-        case 1:
-            return [[user(caption(scene, language)), assistant(canvas_program(scene, language))]]
-        case 2:
-            change = edit(scene, rng, language)
-            return [
-                [
-                    user(f"{story}\n{change.instruction}"),
-                    assistant(describe(change.scene, language)),
-                ]
-            ]
-        case _:
-            return [[user(f"{story}\n{q.question}"), assistant(q.answer)] for q in asked]
+    if rng.random() < PLANNING:
+        return [[user(story), assistant(canvas_program(scene, language))]]
+    change = edit(scene, rng, language)
+    tasks = [(q.question, q.answer) for q in questions(scene, rng, QUESTIONS, language)]
+    tasks.insert(rng.randrange(2), (change.instruction, describe(change.scene, language)))
+    return [[user(f"{story}\n{task}"), assistant(answer)] for task, answer in tasks]
 
 
 def clip_tokenizer(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:

@@ -1,6 +1,6 @@
 """Next-token prediction: over whole texts, or over answers about pictures."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from random import Random
 
@@ -10,21 +10,22 @@ from torch.nn import functional
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 
 from gesso.config.schema import Recipe
-from gesso.models.base import IGNORE_INDEX, Encoded
+from gesso.models.base import IGNORE_INDEX, IMAGE_INDEX, Encoded
 from gesso.models.llava.processor import LlavaProcessor
 from gesso.models.llava.settings import LlavaSettings
+from gesso.nn.matching_init import start_matching
 from gesso.storybook.splits import scene_at
-from gesso.train.batching import PackedBatch, PackedRow, collate, concatenate, pack
+from gesso.train.batching import PackedBatch, collate, pack
 from gesso.train.objectives.sizes import sizes_of
 from gesso.train.texts import text_conversations
 
-__all__ = ["LanguageObjective", "answer_loss"]
+__all__ = ["LanguageObjective", "answer_loss", "show_supervision"]
 
 
 class LanguageObjective:
-    """A language model over storybook texts: descriptions, questions about them, canvas programs, edits.
+    """A language model that answers from storybook descriptions, edits them and plans canvases.
 
-    Rows are filled with whole conversations side by side, none seeing another.
+    Descriptions themselves are random, so only answers are learned: all of them follow from what was read.
     """
 
     def __init__(self, recipe: Recipe, tokenizer: PreTrainedTokenizerBase) -> None:
@@ -40,6 +41,7 @@ class LanguageObjective:
                 tie_word_embeddings=True,
             )
         )
+        start_matching(self.module)
         self.module.set_attn_implementation(recipe.model.attention)
         settings = LlavaSettings(
             template=recipe.model.template or "storybook", max_length=sizes["max_position_embeddings"]
@@ -57,43 +59,31 @@ class LanguageObjective:
         return self.data.count
 
     def batch(self, examples: list[int], number: int) -> PackedBatch:
-        """One row per example, each filled with conversations about scenes from the example's on."""
-        rows = [self._row(index, Random(f"{self.data.seed}/{number}/{index}")) for index in examples]
-        return collate(rows, self.tokenizer.pad_token_id)
+        """One row per scene: its description, and behind it as many tasks as fit."""
+        groups = [self._encode(index, Random(f"{self.data.seed}/{number}/{index}")) for index in examples]
+        return collate([pack(group, [], self.data.length) for group in groups], self.tokenizer.pad_token_id)
 
     def loss(self, batch: PackedBatch) -> tuple[Tensor, dict[str, float]]:
-        """Mean cross-entropy of all tokens but the first of each conversation."""
+        """Mean cross-entropy of the answers' tokens."""
         return answer_loss(self.module, self.module.get_input_embeddings()(batch.ids), batch)
 
     def show(self, example: int) -> str:
-        """The first conversation of an example; all of it is learned."""
-        encoded = next(self._conversations(example, Random(f"{self.data.seed}/0/{example}")))
-        return f"[green]{self.tokenizer.decode(list(encoded.ids))}[/green]"
+        """The conversations of a scene, with what is learned in colour."""
+        group = self._encode(example, Random(f"{self.data.seed}/0/{example}"))
+        return "\n".join(show_supervision(self.tokenizer, encoded) for encoded in group)
 
     def save(self, folder: Path) -> None:
         """A Llama folder with its tokenizer."""
         self.module.save_pretrained(folder)
         self.tokenizer.save_pretrained(folder)
 
-    def _row(self, index: int, rng: Random) -> PackedRow:
-        rows: list[PackedRow] = []
-        room = self.data.length
-        for encoded in self._conversations(index, rng):
-            if len(encoded.ids) > room:
-                break
-            rows.append(pack([encoded], []))
-            room -= len(encoded.ids)
-        return concatenate(rows)
-
-    def _conversations(self, index: int, rng: Random) -> Iterator[Encoded]:
-        """Endless conversations about scenes index, index + examples, ...; longer ones than a row are cut."""
-        while True:
-            language = "zh" if rng.random() < self.data.chinese else "en"
-            scene = scene_at("train", self.data.seed, index)
-            for messages in text_conversations(scene, rng, language):
-                ids = self.processor.encode_group([messages])[0].ids[: self.data.length]
-                yield Encoded(ids, (False,) + (True,) * (len(ids) - 1))
-            index += self.data.count
+    def _encode(self, index: int, rng: Random) -> list[Encoded]:
+        """Conversations about scene `index`, cut to a row."""
+        language = "zh" if rng.random() < self.data.chinese else "en"
+        scene = scene_at("train", self.data.seed, index)
+        group = self.processor.encode_group(text_conversations(scene, rng, language))
+        length = self.data.length
+        return [Encoded(encoded.ids[:length], encoded.supervised[:length]) for encoded in group]
 
 
 def answer_loss(
@@ -122,3 +112,13 @@ def answer_loss(
     with torch.no_grad():
         right = (logits.argmax(-1) == labels).float().mean()
     return loss, {"tokens": len(labels), "right": float(right)}
+
+
+def show_supervision(tokenizer: PreTrainedTokenizerBase, encoded: Encoded) -> str:
+    """A conversation as rich markup: green is learned, dim is only read."""
+    pieces: list[str] = []
+    for token, learned in zip(encoded.ids, encoded.supervised, strict=True):
+        text = "<image>" if token == IMAGE_INDEX else str(tokenizer.decode([token]))
+        safe = text.replace("[", r"\[").replace("\n", "\\n\n")
+        pieces.append(f"[green]{safe}[/green]" if learned else f"[dim]{safe}[/dim]")
+    return "".join(pieces)

@@ -22,7 +22,5 @@ def sizes_of(recipe: Recipe, part: str, config: type[PreTrainedConfig]) -> dict[
     known = config().to_dict()
     unknown = sorted(set(sizes) - set(known))
     if unknown:
-        raise ConfigError(
-            f"model.shape.{part} has {', '.join(unknown)}, unknown to {config.__name__}"
-        )
+        raise ConfigError(f"model.shape.{part} has {', '.join(unknown)}, unknown to {config.__name__}")
     return sizes

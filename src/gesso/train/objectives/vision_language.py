@@ -8,14 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from gesso.config.schema import DataSettings
-from gesso.models.base import IMAGE_INDEX, Encoded
+from gesso.models.base import IMAGE_INDEX
 from gesso.models.llava.model import LlavaChat
-from gesso.models.llava.processor import LlavaProcessor
 from gesso.train.batching import PackedBatch, collate, pack
 from gesso.train.conversations import ConversationSource
-from gesso.train.objectives.language import answer_loss
+from gesso.train.objectives.language import answer_loss, show_supervision
 
-__all__ = ["VisionLanguageBatch", "VisionLanguageObjective", "show_supervision"]
+__all__ = ["VisionLanguageBatch", "VisionLanguageObjective"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,18 +77,8 @@ class VisionLanguageObjective:
     def show(self, example: int) -> str:
         """The conversations of one picture, with what is learned in colour."""
         group = self.source.encode(self.chat.processor, example, 0)
-        return "\n".join(show_supervision(self.chat.processor, encoded) for encoded in group)
+        return "\n".join(show_supervision(self.chat.processor.tokenizer, encoded) for encoded in group)
 
     def save(self, folder: Path) -> None:
         """A LLaVA folder."""
         self.chat.save_pretrained(folder)
-
-
-def show_supervision(processor: LlavaProcessor, encoded: Encoded) -> str:
-    """A conversation as rich markup: green is learned, dim is only read."""
-    pieces: list[str] = []
-    for token, learned in zip(encoded.ids, encoded.supervised, strict=True):
-        text = "<image>" if token == IMAGE_INDEX else str(processor.tokenizer.decode([token]))
-        safe = text.replace("[", r"\[").replace("\n", "\\n\n")
-        pieces.append(f"[green]{safe}[/green]" if learned else f"[dim]{safe}[/dim]")
-    return "".join(pieces)
