@@ -23,7 +23,7 @@ model:
     text: {{hidden_size: 32, intermediate_size: 48, num_hidden_layers: 2, num_attention_heads: 2,
             max_position_embeddings: 77}}
     joint: {{projection_dim: 16}}
-data: {{count: 8, length: 96, size: 32, cache: "{folder}/cache"}}
+data: {{count: 8, things: 2, length: 200, size: 32, cache: "{folder}/cache"}}
 optim: {{lr: 1e-2, warmup: 0.2}}
 run: {{out: "{folder}/out", steps: 3, batch: 2, precision: fp32, log_every: 1}}
 """

@@ -12,7 +12,7 @@ from transformers import PreTrainedModel
 import tiny
 from gesso.core.errors import TrainingError
 from gesso.models.base import IGNORE_INDEX, IMAGE_INDEX, Encoded
-from gesso.train.batching import PackedBatch, PackedRow, collate, concatenate, example_order, pack
+from gesso.train.batching import PackedBatch, PackedRow, collate, example_order, pack
 from gesso.train.objectives.language import answer_loss
 
 PAD = 2
@@ -30,7 +30,7 @@ def conversation(rng: Random, prefix: Sequence[int], question: int, answer: int)
 
 def group(seed: int, sizes: Sequence[tuple[int, int]], *, pictured: bool = True) -> list[Encoded]:
     rng = Random(seed)
-    prefix = [0, 7, IMAGE_INDEX, 9, IMAGE_INDEX] if pictured else [0]
+    prefix = [0, 7, IMAGE_INDEX, 9, IMAGE_INDEX] if pictured else [0, *rng.sample(range(3, 320), 6)]
     return [conversation(rng, prefix, question, answer) for question, answer in sizes]
 
 
@@ -88,18 +88,35 @@ def test_a_packed_row_learns_what_its_conversations_learn_alone(
     )
 
 
-def test_rows_side_by_side_learn_what_they_learn_alone() -> None:
-    model = tiny.llama()
+@pytest.mark.parametrize("pictured", [True, False])
+def test_a_packed_row_moves_weights_as_its_conversations_do_alone(pictured: bool) -> None:
+    conversations = group(4, [(3, 4), (1, 0), (6, 2)], pictured=pictured)
+    row = pack(conversations, counts(conversations[0]))
+    together, alone = tiny.llama(), tiny.llama()
+    batch = collate([row], PAD)
+    answer_loss(together, embed(together, batch.ids), batch)[0].backward()
+    learned = sum(sum(encoded.supervised) for encoded in conversations)
+    for encoded in conversations:
+        single = collate([pack([encoded], counts(encoded))], PAD)
+        loss, figures = answer_loss(alone, embed(alone, single.ids), single)
+        (loss * figures["tokens"] / learned).backward()
+    for packed, single_ in zip(together.parameters(), alone.parameters(), strict=True):
+        torch.testing.assert_close(packed.grad, single_.grad, rtol=1e-4, atol=1e-5)
+
+
+def test_a_shared_text_stands_in_a_row_once() -> None:
     conversations = group(4, [(3, 4), (1, 0), (6, 2)], pictured=False)
-    row = concatenate([pack([encoded], []) for encoded in conversations])
-    assert packed_loss(model, collate([row], PAD)) == pytest.approx(
-        loss_alone(model, conversations), rel=1e-5
-    )
+    row = pack(conversations, [])
+    assert row.ids[:7].tolist() == list(conversations[0].ids[:7])
+    assert row.branches.tolist() == [0] * 7 + [1] * 8 + [2] * 2 + [3] * 9
+    assert row.positions.tolist() == [*range(7), *range(7, 15), *range(7, 9), *range(7, 16)]
 
 
-def test_padding_changes_no_loss() -> None:
+@pytest.mark.parametrize("pictured", [True, False])
+def test_padding_changes_no_loss(pictured: bool) -> None:
     model = tiny.llama()
-    short, long = group(5, [(2, 1), (1, 2)]), group(6, [(3, 4), (5, 0), (6, 9)])
+    short = group(5, [(2, 1), (1, 2)], pictured=pictured)
+    long = group(6, [(3, 4), (5, 0), (6, 9)], pictured=pictured)
     rows = [pack(conversations, counts(conversations[0])) for conversations in (short, long)]
     batch = collate(rows, PAD)
     assert batch.ids.shape == (2, max(len(row.ids) for row in rows))
@@ -169,13 +186,33 @@ def test_a_caption_right_behind_its_picture_is_learned_whole() -> None:
 
 
 def test_conversations_that_share_an_answer_are_refused() -> None:
-    same = Encoded((0, 5, 11, END), (False, False, True, True))
-    other = Encoded(
+    encoded = Encoded(
         (0, 5, 11, END, 6, IMAGE_INDEX, 12, END), (False,) * 2 + (True,) * 2 + (False,) * 2 + (True,) * 2
     )
     with pytest.raises(TrainingError, match="share an answer; give each its own question"):
-        pack([other, other], [POSITIONS])
-    assert len(pack([same, same], []).ids) == 2 * len(same.ids)  # without pictures nothing is shared
+        pack([encoded, encoded], [POSITIONS])
+
+
+def test_what_predicts_an_answer_is_not_shared() -> None:
+    first = Encoded((0, 5, 6, 11, END), (False,) * 3 + (True,) * 2)
+    second = Encoded((0, 5, 6, 11, 12, END), (False,) * 3 + (True,) * 3)  # alike into the answer
+    longer = Encoded((0, 5, 6, 11, END, 7, 13, END), (False,) * 3 + (True,) * 2 + (False,) + (True,) * 2)
+    row = pack([first, second, longer], [])
+    assert row.branches.tolist() == [0] * 2 + [1] * 3 + [2] * 4 + [3] * 6
+    model = tiny.llama()
+    assert packed_loss(model, collate([row], PAD)) == pytest.approx(
+        loss_alone(model, [first, second, longer]), rel=1e-5
+    )
+
+
+def test_conversations_cut_before_their_answers_leave_nothing_to_learn() -> None:
+    model = tiny.llama()
+    batch = collate([pack([Encoded((0, 5, 6), (False,) * 3)] * 2, [])], PAD)
+    assert batch.ids[0].tolist() == [0, 5, 6]
+    loss, figures = answer_loss(model, embed(model, batch.ids), batch)
+    loss.backward()
+    assert (float(loss.detach()), figures) == (0.0, {"tokens": 0, "right": 0.0})
+    assert all(p.grad is None or not p.grad.any() for p in model.parameters())
 
 
 def test_conversations_over_different_pictures_are_refused() -> None:
@@ -183,12 +220,6 @@ def test_conversations_over_different_pictures_are_refused() -> None:
     second = Encoded((0, 6, IMAGE_INDEX, 11, END), (False, False, False, True, True))
     with pytest.raises(TrainingError, match="differ before their last picture"):
         pack([first, second], [POSITIONS])
-
-
-def test_rows_with_a_prefix_are_not_joined() -> None:
-    row = pack(group(1, [(1, 1), (2, 2)]), [POSITIONS, POSITIONS])
-    with pytest.raises(TrainingError, match="shared prefix cannot be joined"):
-        concatenate([row, row])
 
 
 def test_conversations_that_do_not_fit_are_left_out_but_never_the_first() -> None:

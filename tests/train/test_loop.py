@@ -1,5 +1,4 @@
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from gesso.core.errors import TrainingError
 from gesso.train.log import read_log
 from gesso.train.loop import train
 from gesso.train.objectives.language import LanguageObjective
+from gesso.train.optim import learning_rate_factor
 from train.conftest import MakeRecipe
 
 Weights = Mapping[str, Tensor]
@@ -153,6 +153,7 @@ def test_a_resumed_run_ends_where_an_unbroken_one_does(
     assert read_log(tmp_path / "broken" / "log.jsonl")[-1]["step"] == 4
     train(broken, lambda: build(broken, -1))
     assert same(made[0].module, made[-1].module)
+    assert all(line["tokens"] > 0 for line in read_log(tmp_path / "whole" / "log.jsonl"))
     logs = [read_log(tmp_path / name / "log.jsonl") for name in ("whole", "broken")]
     kept = [[(line["step"], line["lr"], line["loss"]) for line in log] for log in logs]
     assert kept[0] == kept[1]
@@ -167,13 +168,37 @@ def test_a_resumed_run_drops_out_what_an_unbroken_one_does(make_recipe: MakeReci
     assert same(whole.module, run_line(broken, dropout=0.5).module)
 
 
-def test_a_changed_rate_counts_after_resuming_or_is_refused(make_recipe: MakeRecipe, tmp_path: Path) -> None:
+def test_a_changed_rate_counts_after_resuming(make_recipe: MakeRecipe, tmp_path: Path) -> None:
     settings = ("run.steps=6", "run.save_every=3")
     with pytest.raises(KeyboardInterrupt):
         run_line(make_recipe("language", *settings), stop_at=3)
-    with suppress(TrainingError):
-        run_line(make_recipe("language", *settings, "optim.lr=1e-5"))
-        assert read_log(tmp_path / "out" / "log.jsonl")[-2]["lr"] <= 1e-5
+    recipe = make_recipe("language", *settings, "optim.lr=1e-5")
+    run_line(recipe)
+    rates = [line["lr"] for line in read_log(tmp_path / "out" / "log.jsonl")[3:]]
+    expected = [1e-5 * learning_rate_factor(step, recipe.optim, 6) for step in (3, 4, 5)]
+    assert rates == pytest.approx(expected, rel=1e-4)
+
+
+class TwoParts(Line):
+    """A line whose slope and height have rates of their own."""
+
+    @property
+    def parts(self) -> Mapping[str, nn.Module]:
+        slope, height = self.module.parameters()
+        return {"slope": nn.ParameterList([slope]), "height": nn.ParameterList([height])}
+
+
+def test_every_part_follows_the_schedule_from_its_own_peak(make_recipe: MakeRecipe, tmp_path: Path) -> None:
+    recipe = make_recipe("language", "tune={slope: 1e-3, height: 4e-3}")
+    train(recipe, TwoParts)
+    groups = torch.load(tmp_path / "out" / "step-0000003" / "state.pt")["optimizer"]["param_groups"]
+    factor = learning_rate_factor(2, recipe.optim, 3)
+    assert 0 < factor < 1
+    assert {group["name"]: group["lr"] for group in groups} == {
+        "slope": 1e-3 * factor,
+        "height": 4e-3 * factor,
+    }
+    assert read_log(tmp_path / "out" / "log.jsonl")[-1]["lr"] == pytest.approx(4e-3 * factor, rel=1e-4)
 
 
 def test_a_finished_run_only_writes_its_model_again(make_recipe: MakeRecipe, tmp_path: Path) -> None:
@@ -204,10 +229,7 @@ def test_gradients_are_clipped_only_when_asked(make_recipe: MakeRecipe, tmp_path
     assert read_log(tmp_path / "clipped" / "log.jsonl")[0]["norm"] > 0
 
 
-@pytest.mark.parametrize(
-    "accumulate",
-    [1, 3],
-)
+@pytest.mark.parametrize("accumulate", [1, 3])
 def test_speed_counts_every_token(make_recipe: MakeRecipe, tmp_path: Path, accumulate: int) -> None:
     run_line(make_recipe("language", "run.steps=1", "run.batch=4", f"run.accumulate={accumulate}"))
     line = read_log(tmp_path / "out" / "log.jsonl")[0]

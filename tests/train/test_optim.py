@@ -7,7 +7,7 @@ from torch import nn
 
 from gesso.config.schema import OptimSettings
 from gesso.core.errors import ConfigError
-from gesso.train.optim import build_optimizer, build_schedule
+from gesso.train.optim import build_optimizer, learning_rate_factor
 
 
 @pytest.fixture
@@ -42,9 +42,9 @@ def test_a_part_without_a_rate_stands_still(parts: dict[str, nn.Module]) -> None
 
 def test_every_part_has_the_rate_it_is_given(parts: dict[str, nn.Module]) -> None:
     optimizer = build_optimizer(parts, OptimSettings(lr=1e-3), {"vision": 5e-4})
-    assert {(group["name"], group["lr"]) for group in optimizer.param_groups} == {
-        ("vision", 5e-4),
-        ("language", 1e-3),
+    assert {(group["name"], group["lr"], group["peak"]) for group in optimizer.param_groups} == {
+        ("vision", 5e-4, 5e-4),
+        ("language", 1e-3, 1e-3),
     }
 
 
@@ -85,36 +85,28 @@ def test_a_negative_rate_is_refused(parts: dict[str, nn.Module], rate: float) ->
         build_optimizer(parts, OptimSettings(), {"vision": rate})
 
 
-def rates(settings: OptimSettings, steps: int) -> list[float]:
-    """The rate of each step, and what would follow the last."""
-    parameter = nn.Parameter(torch.zeros(1))
-    optimizer = build_optimizer({"all": nn.ParameterList([parameter])}, settings, {})
-    schedule = build_schedule(optimizer, settings, steps)
-    taken = []
-    for _ in range(steps + 1):
-        taken.append(optimizer.param_groups[0]["lr"])
-        optimizer.step()
-        schedule.step()
-    return taken
+def factors(settings: OptimSettings, steps: int) -> list[float]:
+    """The factor of each step, and what would follow the last."""
+    return [learning_rate_factor(step, settings, steps) for step in range(steps + 1)]
 
 
 def test_the_rate_rises_to_its_peak_and_falls_along_a_cosine() -> None:
-    taken = rates(OptimSettings(lr=2.0, warmup=0.1, final=0.25), 100)
-    assert taken[:10] == pytest.approx([2.0 * (step + 1) / 10 for step in range(10)])
-    assert max(taken) == taken[9] == taken[10] == pytest.approx(2.0)
-    assert taken[55] == pytest.approx(2.0 * (1 + 0.25) / 2)  # half way down
-    assert taken[100] == pytest.approx(0.5)
+    taken = factors(OptimSettings(warmup=0.1, final=0.25), 100)
+    assert taken[:10] == pytest.approx([(step + 1) / 10 for step in range(10)])
+    assert max(taken) == taken[9] == taken[10] == 1.0
+    assert taken[55] == pytest.approx((1 + 0.25) / 2)  # half way down
+    assert taken[100] == pytest.approx(0.25)
     assert all(earlier >= later for earlier, later in pairwise(taken[10:]))
 
 
 def test_without_warmup_the_first_step_has_the_full_rate() -> None:
-    taken = rates(OptimSettings(lr=1.0, warmup=0.0), 10)
+    taken = factors(OptimSettings(warmup=0.0), 10)
     assert taken[0] == 1.0
     assert taken[10] == pytest.approx(0.0)
 
 
 @pytest.mark.parametrize("steps", [1, 2, 7])
 @pytest.mark.parametrize("warmup", [0.0, 0.5, 0.99])
-def test_short_runs_have_finite_positive_rates(steps: int, warmup: float) -> None:
-    taken = rates(OptimSettings(lr=1.0, warmup=warmup, final=0.1), steps)
-    assert all(math.isfinite(rate) and 0 < rate <= 1 for rate in taken)
+def test_short_runs_have_positive_rates(steps: int, warmup: float) -> None:
+    taken = factors(OptimSettings(warmup=warmup, final=0.1), steps)
+    assert all(0 < factor <= 1 for factor in taken)

@@ -31,6 +31,16 @@ def test_pictures_are_those_of_the_training_split(tmp_path: Path) -> None:
         assert np.array_equal(store.grid(index), thing_grid(thing_map(scene, 48), 8))
 
 
+def test_scenes_hold_as_many_things_as_asked_for(tmp_path: Path) -> None:
+    most = [
+        max(len(open_store(tmp_path, things=things).scene(index).things) for index in range(6))
+        for things in (1, 2, 6)
+    ]
+    assert most[0] == 1
+    assert most[1] == 2
+    assert most[2] > 2
+
+
 def test_a_picture_is_drawn_once_for_all_stores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = open_store(tmp_path)
     pixels, grid = first.pixels(3).copy(), first.grid(3).copy()
@@ -64,7 +74,7 @@ def test_processes_that_start_together_share_their_pictures(
     assert np.array_equal(second.pixels(0), pixels)
 
 
-@pytest.mark.parametrize("change", [{"seed": 2}, {"size": 64}, {"patch": 16}])
+@pytest.mark.parametrize("change", [{"seed": 2}, {"size": 64}, {"patch": 16}, {"things": 1}])
 def test_other_settings_have_pictures_of_their_own(tmp_path: Path, change: dict[str, int]) -> None:
     before = open_store(tmp_path).grid(0).copy()
     assert not np.array_equal(open_store(tmp_path, **change).grid(0), before)

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerFast
 
+from gesso.core.messages import assistant, user
 from gesso.storybook.compose import canvas_program
 from gesso.storybook.splits import scene_at
 from gesso.storybook.tell import caption, describe
@@ -91,20 +92,42 @@ def test_a_clip_tokenizer_ends_texts_with_its_highest_id(tokenizer: PreTrainedTo
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
-def test_text_conversations_alternate_and_say_what_they_know(language: str) -> None:
-    openings = set()
-    for seed in range(40):
-        scene = scene_at("train", 3, seed)
-        conversations = text_conversations(scene, Random(seed), language)
-        assert conversations
-        for messages in conversations:
-            assert [m.role for m in messages] == ["user", "assistant"] * (len(messages) // 2)
-            assert all(m.text and not m.images for m in messages)
-        first = conversations[0][0].text
-        openings.add("story" if first.startswith(describe(scene, language)) else "plan")
-        if first == caption(scene, language):
-            assert conversations[0][1].text == canvas_program(scene, language)
-    assert openings == {"story", "plan"}
+def test_text_conversations_read_edit_and_plan_one_scene(language: str) -> None:
+    plans = 0
+    for number in range(60):
+        scene = scene_at("train", 3, number)
+        story, program = describe(scene, language), canvas_program(scene, language)
+        conversations = text_conversations(scene, Random(number), language)
+        for question, answer in conversations:
+            assert (question.role, answer.role) == ("user", "assistant")
+            assert question.text.startswith(story)
+            assert answer.text
+            assert not question.images
+        if conversations == [[user(story), assistant(program)]]:
+            plans += 1
+            continue
+        tasks = [question.text.removeprefix(f"{story}\n") for question, _ in conversations]
+        assert len(set(tasks)) == len(tasks) > 3
+        assert not any(story in task for task in tasks)
+        assert program not in [answer.text for _, answer in conversations]
+    assert 3 <= plans <= 16  # about 9
+
+
+@pytest.mark.parametrize(("language", "stop"), [("en", "."), ("zh", "。")])
+def test_one_of_the_first_two_tasks_is_an_edit_and_is_answered_by_a_new_description(
+    language: str, stop: str
+) -> None:
+    places = []
+    for number in range(30):
+        scene = scene_at("train", 3, number)
+        conversations = text_conversations(scene, Random(number), language)
+        if len(conversations) == 1:
+            continue
+        texts = [answer.text for _, answer in conversations]
+        (place,) = [place for place, text in enumerate(texts) if text.count(stop) > 1]
+        assert texts[place] != describe(scene, language)
+        places.append(place)
+    assert set(places) == {0, 1}
 
 
 def test_text_conversations_follow_from_their_seed() -> None:

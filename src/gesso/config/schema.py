@@ -58,6 +58,8 @@ class DataSettings:
     """Different storybook pictures; they repeat, with new texts, after that many."""
     seed: int = 1
     """Start of the storybook's stream of scenes."""
+    things: int = 6
+    """Most things of a storybook scene; few make an easy start."""
     size: int = 96
     """Side of storybook pictures, in pixels."""
     cache: str = "runs/cache"

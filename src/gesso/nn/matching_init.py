@@ -19,11 +19,11 @@ SCALE: Final = 2.0  # of the usual spread, so that equal tokens stand out from t
 @torch.no_grad()
 def start_matching(model: LlamaForCausalLM) -> None:
     """Set the queries of a new model to its keys, in place; each query head takes those of its key head."""
-    config = model.config
-    group = config.num_attention_heads // config.num_key_value_heads
     layers: Any = model.model.layers
     for layer in layers:
-        keys = layer.self_attn.k_proj.weight.mul_(SCALE)
+        attention = layer.self_attn
+        keys = attention.k_proj.weight.mul_(SCALE)
         # [G * d, D] -> [G, d, D] -> [H, d, D] -> [H * d, D]
-        heads = keys.view(config.num_key_value_heads, -1, config.hidden_size)
-        layer.self_attn.q_proj.weight.copy_(heads.repeat_interleave(group, dim=0).flatten(0, 1))
+        heads = keys.unflatten(0, (-1, attention.head_dim))
+        queries = heads.repeat_interleave(attention.num_key_value_groups, dim=0).flatten(0, 1)
+        attention.q_proj.weight.copy_(queries)

@@ -15,7 +15,7 @@ from torch import Tensor
 from gesso.core.errors import TrainingError
 from gesso.models.base import IGNORE_INDEX, IMAGE_INDEX, Encoded
 
-__all__ = ["PackedBatch", "PackedRow", "collate", "concatenate", "example_order", "pack"]
+__all__ = ["PackedBatch", "PackedRow", "collate", "example_order", "pack"]
 
 IntArray = NDArray[np.int64]
 
@@ -59,8 +59,8 @@ def pack(
 ) -> PackedRow:
     """Pack conversations that begin alike into one row; each sees the prefix and itself only.
 
-    The shared prefix (a picture, or a text that all ask about) is computed once instead of once per conversation, and
-    every conversation trains as if it stood alone.
+    The shared prefix (a picture, or a text that all ask about) is computed once instead of once per
+    conversation, and every conversation trains as if it stood alone.
 
     Args:
         conversations: encoded conversations over the same pictures.
@@ -87,17 +87,6 @@ def pack(
             for name in ("ids", "labels", "positions", "branches")
         )
     )
-
-
-def concatenate(rows: Sequence[PackedRow]) -> PackedRow:
-    """Rows without a shared prefix one after the other, each still seeing itself only."""
-    if any((row.branches == 0).any() for row in rows):
-        raise TrainingError("rows with a shared prefix cannot be joined; all of them would see it")
-    branches = [np.full_like(row.branches, number) for number, row in enumerate(rows, start=1)]
-    ids, labels, positions = (
-        np.concatenate([getattr(row, name) for row in rows]) for name in ("ids", "labels", "positions")
-    )
-    return PackedRow(ids, labels, positions, np.concatenate(branches))
 
 
 def collate(rows: Sequence[PackedRow], pad_id: int) -> PackedBatch:

@@ -58,7 +58,7 @@ def restore_checkpoint(folder: Path, module: nn.Module, optimizer: Optimizer) ->
     """Load a checkpoint into a run's parts and return its step.
 
     Of the optimiser only the moments come back. Rates and decays are those of the recipe, so that a changed
-    recipe takes effect; the schedule is the caller's to forward.
+    recipe takes effect.
 
     Raises:
         TrainingError: the checkpoint is damaged, or is of another model or parameter grouping.

@@ -19,7 +19,7 @@ from gesso.train.batching import example_order
 from gesso.train.checkpoint import latest_checkpoint, restore_checkpoint, save_checkpoint
 from gesso.train.log import RunLog
 from gesso.train.objectives.base import Objective
-from gesso.train.optim import build_optimizer, build_schedule
+from gesso.train.optim import build_optimizer, learning_rate_factor
 
 __all__ = ["train"]
 
@@ -45,23 +45,22 @@ def train(recipe: Recipe, build: Callable[[], Objective]) -> Path:
         torch.set_num_threads(run.threads)
     objective.module.to(accelerator.device).train()  # before the optimizer, whose state follows the weights
     optimizer = build_optimizer(objective.parts, recipe.optim, recipe.tune)
-    schedule = build_schedule(optimizer, recipe.optim, run.steps)
     newest = latest_checkpoint(out)
     start = restore_checkpoint(newest, objective.module, optimizer) if newest else 0
-    for _ in range(start):
-        schedule.step()
     step = _Step(accelerator, objective, optimizer, recipe)
     batches = _batches(objective, recipe, accelerator, start)
     main = accelerator.is_main_process
     with RunLog(out, run.steps, start, quiet=not main) as log:
         clock = _Clock()
         for number in range(start + 1, run.steps + 1):
-            rate = max(group["lr"] for group in optimizer.param_groups)
+            factor = learning_rate_factor(number - 1, recipe.optim, run.steps)
+            for group in optimizer.param_groups:
+                group["lr"] = group["peak"] * factor
             figures = step(batches)
-            schedule.step()
             clock.count(figures["tokens"])
             log.advance(number)
             if number % run.log_every == 0 or number == run.steps:
+                rate = max(group["lr"] for group in optimizer.param_groups)
                 log.write({"step": number, "lr": rate, **figures, **clock.read()})
             if main and (number % run.save_every == 0 or number == run.steps):
                 save_checkpoint(out, number, objective.module, optimizer)

@@ -7,12 +7,11 @@ from typing import Any
 import torch
 from torch import nn
 from torch.optim import AdamW
-from torch.optim.lr_scheduler import LambdaLR
 
 from gesso.config.schema import OptimSettings
 from gesso.core.errors import ConfigError
 
-__all__ = ["build_optimizer", "build_schedule"]
+__all__ = ["build_optimizer", "learning_rate_factor"]
 
 
 def build_optimizer(
@@ -21,7 +20,7 @@ def build_optimizer(
     """AdamW over the trainable parts; a part whose rate is 0 is frozen.
 
     Matrices decay, vectors (norms, biases) do not. A parameter that two parts share (tied embeddings)
-    counts to the first.
+    counts to the first. Each group keeps its highest rate as "peak", for `learning_rate_factor`.
 
     Args:
         parts: name -> module, such as "vision", "projector", "language".
@@ -52,21 +51,26 @@ def build_optimizer(
             (0.0, [p for p in trained if p.ndim < 2]),
         ):
             if chosen:
-                groups.append({"params": chosen, "lr": rate, "weight_decay": decay, "name": name})
+                group = {"params": chosen, "lr": rate, "peak": rate, "weight_decay": decay, "name": name}
+                groups.append(group)
     if not groups:
         raise ConfigError("every part is frozen (tune sets all rates to 0); nothing would be trained")
     # one fused kernel per step pays on a GPU only
     return AdamW(groups, betas=(0.9, settings.beta2), fused=torch.cuda.is_available() or None)
 
 
-def build_schedule(optimizer: AdamW, settings: OptimSettings, steps: int) -> LambdaLR:
-    """Linear warm-up to the peak, then a half cosine down to `final` times the peak."""
+def learning_rate_factor(step: int, settings: OptimSettings, steps: int) -> float:
+    """Rate of a step as a share of the peak: linear warm-up, then a half cosine down to `final`.
+
+    A function of its arguments alone, so a resumed run needs no schedule restored.
+
+    Args:
+        step: steps taken so far, from 0.
+        settings: shares of warm-up and of the last rate.
+        steps: steps of the whole run.
+    """
     warmup = max(1, round(settings.warmup * steps))
-
-    def factor(step: int) -> float:
-        if step < warmup:  # step 0 already moves: a rate of 0 would waste its batch
-            return (step + 1) / warmup
-        progress = (step - warmup) / max(1, steps - warmup)
-        return settings.final + (1 - settings.final) * 0.5 * (1 + math.cos(math.pi * progress))
-
-    return LambdaLR(optimizer, factor)
+    if step < warmup:  # step 0 already moves: a rate of 0 would waste its batch
+        return (step + 1) / warmup
+    progress = (step - warmup) / max(1, steps - warmup)
+    return settings.final + (1 - settings.final) * 0.5 * (1 + math.cos(math.pi * progress))

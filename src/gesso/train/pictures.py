@@ -4,14 +4,15 @@ import os
 from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gesso.config.schema import DataSettings
 from gesso.core.errors import TrainingError
 from gesso.storybook.draw import draw, draw_with_map
-from gesso.storybook.scene import Scene
+from gesso.storybook.scene import MAX_THINGS, Scene
 from gesso.storybook.splits import scene_at
 
 __all__ = ["BACKGROUND", "PictureStore", "thing_grid"]
@@ -31,22 +32,37 @@ class PictureStore:
         count: number of scenes.
         size: side of a picture in pixels.
         patch: side of a patch of the thing grid in pixels.
+        things: most things of a scene.
     """
 
-    def __init__(self, folder: Path, *, seed: int, count: int, size: int, patch: int) -> None:
+    def __init__(
+        self, folder: Path, *, seed: int, count: int, size: int, patch: int, things: int = MAX_THINGS
+    ) -> None:
         if size % patch:
             raise TrainingError(f"pictures of {size} px do not divide into patches of {patch} px")
-        self.seed, self.count, self.size, self.patch = seed, count, size, patch
+        self.seed, self.count, self.size, self.patch, self.things = seed, count, size, patch, things
         grid = size // patch
-        folder = folder / f"train-{seed}-{count}-{size}-{patch}-{_drawing(size)}"
+        folder = folder / f"train-{seed}-{count}-{size}-{patch}-{things}-{_drawing(size)}"
         folder.mkdir(parents=True, exist_ok=True)
         self._pixels = _array(folder / "pixels.npy", (count, size, size, 3))
         self._grids = _array(folder / "grids.npy", (count, grid, grid))
         self._drawn = _array(folder / "drawn.npy", (count,))
 
+    @classmethod
+    def of(cls, data: DataSettings, patch: int) -> Self:
+        """The pictures that a recipe's data settings describe."""
+        return cls(
+            Path(data.cache),
+            seed=data.seed,
+            count=data.count,
+            size=data.size,
+            patch=patch,
+            things=data.things,
+        )
+
     def scene(self, index: int) -> Scene:
         """Scene number `index`."""
-        return scene_at("train", self.seed, index)
+        return scene_at("train", self.seed, index, counts=range(1, self.things + 1))
 
     def pixels(self, index: int) -> NDArray[np.uint8]:
         """Picture number `index`, [size, size, 3]."""

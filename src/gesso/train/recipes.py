@@ -29,7 +29,7 @@ SOURCES: Final = {
 USED: Final[dict[str, set[str]]] = {
     "dense": {"init"},
     "contrastive": {"vision", "tokenizer"},
-    "language": {"tokenizer"},
+    "language": {"init", "tokenizer"},
     "vision-language": {"init", "vision", "language", "aspect"},
 }
 """Settings of `SOURCES` that each objective reads."""
@@ -73,5 +73,4 @@ def _source(recipe: Recipe, patch: int) -> ConversationSource:
     data = recipe.data
     if data.source == "llava-json":
         return LlavaJson(Path(str(data.path)), Path(str(data.images)))
-    store = PictureStore(Path(data.cache), seed=data.seed, count=data.count, size=data.size, patch=patch)
-    return StorybookConversations(store, data)
+    return StorybookConversations(PictureStore.of(data, patch), data)

@@ -3,39 +3,99 @@ from pathlib import Path
 import pytest
 import torch
 from rich.text import Text
+from torch import Tensor
+from torch.nn import functional
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
 
 from gesso.models.base import IGNORE_INDEX
+from gesso.storybook.compose import canvas_program
+from gesso.storybook.scene import Scene
+from gesso.storybook.splits import scene_at
+from gesso.storybook.tell import describe
+from gesso.train.batching import PackedBatch
 from gesso.train.objectives.language import LanguageObjective, answer_loss
 from train.conftest import MakeRecipe
+
+Alone = tuple[Tensor, Tensor]
 
 
 @pytest.fixture
 def objective(make_recipe: MakeRecipe, tokenizer: PreTrainedTokenizerFast) -> LanguageObjective:
     torch.manual_seed(0)
-    return LanguageObjective(make_recipe("language", "data.length=700", "data.chinese=0"), tokenizer)
+    settings = ("data.length=1200", "data.chinese=0", "model.shape.language.initializer_range=0.2")
+    return LanguageObjective(make_recipe("language", *settings), tokenizer)
 
 
-def test_rows_are_filled_with_whole_conversations(objective: LanguageObjective) -> None:
-    batch = objective.batch([0, 1, 2, 3], 0)
-    rows, length = batch.ids.shape
-    assert rows == 4
-    assert length <= 700
-    start = objective.tokenizer.bos_token_id
-    starts = [(batch.positions[row] == 0) & (batch.ids[row] == start) for row in range(rows)]
-    assert max(int(row.sum()) for row in starts) > 1  # several conversations in one row
-    for row, first in zip(batch.ids, starts, strict=True):
-        texts = objective.tokenizer.decode(row[row != objective.tokenizer.pad_token_id]).split("<s>")[1:]
-        assert len(texts) == int(first.sum())
-        assert all(text.startswith("USER: ") for text in texts)
-        assert all(text.endswith("</s>") for text in texts) or len(texts) == 1  # one that is too long is cut
+def scene_of_row(number: int) -> Scene:
+    """Scene `number` of the recipe in `conftest`."""
+    return scene_at("train", 1, number, counts=range(1, 3))
 
 
-def test_every_token_but_the_first_is_learned(objective: LanguageObjective) -> None:
-    batch = objective.batch([0], 0)
-    following = torch.cat([batch.ids[0, 1:], torch.tensor([0])])
-    last = torch.cat([batch.positions[0, 1:] == 0, torch.tensor([True])])
-    assert torch.equal(batch.labels[0], torch.where(last, torch.tensor(IGNORE_INDEX), following))
+def taken_apart(batch: PackedBatch, end: int) -> list[list[Alone]]:
+    """The conversations of each row, ids and labels, as its attention shows them to their end tokens."""
+    rows = []
+    for ids, labels, attention in zip(batch.ids, batch.labels, batch.attention[:, 0], strict=True):
+        row = []
+        for last in (labels == end).nonzero().flatten():
+            seen = attention[last].nonzero().flatten()
+            row.append((torch.cat([ids[seen], labels[last, None]]), labels[seen]))
+        rows.append(row)
+    return rows
+
+
+def test_a_row_holds_a_description_once_and_its_tasks_behind_it(objective: LanguageObjective) -> None:
+    batch = objective.batch(list(range(14)), 0)
+    decode = objective.tokenizer.decode
+    rows = taken_apart(batch, objective.tokenizer.eos_token_id)
+    for scene, ids, row in zip(map(scene_of_row, range(14)), batch.ids, rows, strict=True):
+        story, program = describe(scene), canvas_program(scene)
+        assert decode(ids).count(story) == 1
+        texts = [str(decode(conversation)) for conversation, _ in row]
+        if program in decode(ids):
+            assert texts == [f"<s>USER: {story} ASSISTANT: {program}</s>"]
+        else:
+            assert len(texts) > 3
+            assert all(text.startswith(f"<s>USER: {story}\n") for text in texts)
+    assert {len(row) == 1 for row in rows} == {True, False}
+
+
+def test_answers_alone_are_learned(objective: LanguageObjective) -> None:
+    batch = objective.batch(list(range(4)), 0)
+    learned = 0
+    for row in taken_apart(batch, objective.tokenizer.eos_token_id):
+        for ids, labels in row:
+            answer = objective.tokenizer.decode(labels[labels != IGNORE_INDEX])
+            assert objective.tokenizer.decode(ids).endswith(f" ASSISTANT:{answer}")
+            learned += int((labels != IGNORE_INDEX).sum())
+    assert learned == int((batch.labels != IGNORE_INDEX).sum()) == objective.loss(batch)[1]["tokens"]
+
+
+@torch.no_grad()
+def test_packed_rows_learn_what_conversations_learn_alone(objective: LanguageObjective) -> None:
+    batch = objective.batch(list(range(4)), 0)
+    total, learned = 0.0, 0
+    for row in taken_apart(batch, objective.tokenizer.eos_token_id):
+        for ids, labels in row:
+            logits = objective.module(input_ids=ids[None, :-1]).logits[0]
+            total += float(functional.cross_entropy(logits, labels, reduction="sum"))
+            learned += int((labels != IGNORE_INDEX).sum())
+    assert float(objective.loss(batch)[0]) == pytest.approx(total / learned, rel=1e-5)
+
+
+def test_tasks_that_do_not_fit_are_left_out_whole(
+    make_recipe: MakeRecipe, tokenizer: PreTrainedTokenizerFast
+) -> None:
+    counts = {}
+    for length in (1200, 160):
+        recipe = make_recipe("language", f"data.length={length}", "data.things=1")
+        batch = LanguageObjective(recipe, tokenizer).batch([2, 3, 4, 5], 0)
+        assert batch.ids.shape[1] <= length
+        rows = taken_apart(batch, tokenizer.eos_token_id)
+        # every learned token belongs to a conversation that goes on to its end
+        whole = sum(int((labels != IGNORE_INDEX).sum()) for row in rows for _, labels in row)
+        assert whole == int((batch.labels != IGNORE_INDEX).sum())
+        counts[length] = sum(map(len, rows))
+    assert 4 < counts[160] < counts[1200]
 
 
 def test_texts_differ_from_one_micro_batch_to_the_next(objective: LanguageObjective) -> None:
@@ -74,9 +134,17 @@ def test_the_loss_is_the_mean_over_the_labelled_positions(objective: LanguageObj
     assert figures == {"tokens": int(learned.sum()), "right": pytest.approx(float(right))}
 
 
+def test_rows_too_short_for_any_answer_teach_nothing(
+    make_recipe: MakeRecipe, tokenizer: PreTrainedTokenizerFast
+) -> None:
+    objective = LanguageObjective(make_recipe("language", "data.length=30"), tokenizer)
+    loss, figures = objective.loss(objective.batch([0, 1], 0))
+    assert (float(loss.detach()), figures) == (0.0, {"tokens": 0, "right": 0.0})
+
+
 def test_a_model_learns_a_batch_by_heart(make_recipe: MakeRecipe, tokenizer: PreTrainedTokenizerFast) -> None:
     torch.manual_seed(0)
-    objective = LanguageObjective(make_recipe("language", "data.length=48"), tokenizer)
+    objective = LanguageObjective(make_recipe("language"), tokenizer)
     batch = objective.batch([0], 0)
     optimizer = torch.optim.Adam(objective.parts["language"].parameters(), lr=2e-2)
     for _ in range(80):
@@ -85,6 +153,16 @@ def test_a_model_learns_a_batch_by_heart(make_recipe: MakeRecipe, tokenizer: Pre
         loss.backward()
         optimizer.step()
     assert figures["right"] > 0.95
+
+
+def test_a_run_can_go_on_from_a_language_model(
+    make_recipe: MakeRecipe, tokenizer: PreTrainedTokenizerFast, objective: LanguageObjective, tmp_path: Path
+) -> None:
+    objective.save(tmp_path / "lm")
+    recipe = make_recipe("language", f"model.init={tmp_path.as_posix()}/lm", "model.shape={}")
+    again = LanguageObjective(recipe, tokenizer)
+    for weight, other in zip(objective.module.parameters(), again.module.parameters(), strict=True):
+        assert torch.equal(weight, other)
 
 
 def test_what_is_saved_is_a_llama_with_its_tokenizer(objective: LanguageObjective, tmp_path: Path) -> None:
@@ -102,8 +180,13 @@ def test_what_is_saved_is_a_llama_with_its_tokenizer(objective: LanguageObjectiv
     assert model.config.eos_token_id == tokenizer.eos_token_id
 
 
-def test_an_example_is_shown_whole(objective: LanguageObjective) -> None:
-    shown = [Text.from_markup(objective.show(example)).plain for example in range(6)]
-    assert all(text.startswith("<s>USER: ") for text in shown)
-    assert any("canvas = Canvas()" in text and "detailed_descriptions=[]" in text for text in shown)
-    assert any(text.endswith("</s>") for text in shown)
+def test_examples_are_shown_with_their_answers_in_green(objective: LanguageObjective) -> None:
+    for example in range(6):
+        text = Text.from_markup(objective.show(example))
+        story = describe(scene_of_row(example))
+        conversations = text.plain.split("</s>\n")
+        assert all(shown.startswith(f"<s>USER: {story}") for shown in conversations)
+        assert text.plain.endswith("</s>")
+        green = "".join(text.plain[span.start : span.end] for span in text.spans if span.style == "green")
+        answers = [shown.removesuffix("</s>").split(" ASSISTANT:")[1] for shown in conversations]
+        assert green == "".join(f"{answer}</s>" for answer in answers)

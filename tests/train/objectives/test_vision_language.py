@@ -16,7 +16,8 @@ from gesso.models.llava.model import LlavaChat
 from gesso.models.llava.modules import build_module, module_config
 from gesso.models.llava.settings import LlavaSettings
 from gesso.train.conversations import LlavaJson, StorybookConversations
-from gesso.train.objectives.vision_language import VisionLanguageObjective, show_supervision
+from gesso.train.objectives.language import show_supervision
+from gesso.train.objectives.vision_language import VisionLanguageObjective
 from gesso.train.optim import build_optimizer
 from gesso.train.pictures import PictureStore
 
@@ -126,7 +127,7 @@ def test_every_weight_belongs_to_a_part(storybook: MakeObjective) -> None:
 def test_what_is_learned_is_green_and_the_rest_dim(storybook: MakeObjective) -> None:
     objective = storybook()
     (encoded, *_) = objective.source.encode(objective.chat.processor, 0, 0)
-    text = Text.from_markup(show_supervision(objective.chat.processor, encoded))
+    text = Text.from_markup(show_supervision(objective.chat.processor.tokenizer, encoded))
     shown = "".join(text.plain[span.start : span.end] for span in text.spans if span.style == "green")
     decode = objective.chat.processor.tokenizer.decode
     learned = [token for token, wanted in zip(encoded.ids, encoded.supervised, strict=True) if wanted]
@@ -138,7 +139,7 @@ def test_what_is_learned_is_green_and_the_rest_dim(storybook: MakeObjective) -> 
 
 def test_brackets_in_an_answer_are_no_markup(chat: LlavaChat) -> None:
     ids = tuple(chat.processor.tokenizer("[red]x[/red]")["input_ids"])
-    shown = Text.from_markup(show_supervision(chat.processor, Encoded(ids, (True,) * len(ids))))
+    shown = Text.from_markup(show_supervision(chat.processor.tokenizer, Encoded(ids, (True,) * len(ids))))
     assert shown.plain == "<s>[red]x[/red]"
 
 

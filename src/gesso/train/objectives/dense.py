@@ -159,9 +159,7 @@ def open_store(data: DataSettings, vision: Any) -> PictureStore:
         raise TrainingError(
             f"data.size is {data.size} but the tower takes {vision.image_size} px; make them equal"
         )
-    return PictureStore(
-        Path(data.cache), seed=data.seed, count=data.count, size=data.size, patch=vision.patch_size
-    )
+    return PictureStore.of(data, vision.patch_size)
 
 
 def picture_batch(pictures: PictureStore, examples: list[int]) -> Tensor:

@@ -13,7 +13,7 @@ from gesso.config.schema import Recipe
 from gesso.models.base import IGNORE_INDEX, IMAGE_INDEX, Encoded
 from gesso.models.llava.processor import LlavaProcessor
 from gesso.models.llava.settings import LlavaSettings
-from gesso.nn.matching_init import start_matching
+from gesso.nn.recall_init import start_recalling
 from gesso.storybook.splits import scene_at
 from gesso.train.batching import PackedBatch, collate, pack
 from gesso.train.objectives.sizes import sizes_of
@@ -30,22 +30,10 @@ class LanguageObjective:
 
     def __init__(self, recipe: Recipe, tokenizer: PreTrainedTokenizerBase) -> None:
         self.data, self.tokenizer = recipe.data, tokenizer
-        sizes = sizes_of(recipe, "language", LlamaConfig)
-        self.module: PreTrainedModel = LlamaForCausalLM(
-            LlamaConfig(
-                **sizes,
-                vocab_size=len(tokenizer),
-                bos_token_id=tokenizer.bos_token_id,
-                eos_token_id=tokenizer.eos_token_id,
-                pad_token_id=tokenizer.pad_token_id,
-                tie_word_embeddings=True,
-            )
-        )
-        start_matching(self.module)
+        self.module: PreTrainedModel = _language_model(recipe, tokenizer)
         self.module.set_attn_implementation(recipe.model.attention)
-        settings = LlavaSettings(
-            template=recipe.model.template or "storybook", max_length=sizes["max_position_embeddings"]
-        )
+        longest = self.module.config.max_position_embeddings
+        settings = LlavaSettings(template=recipe.model.template or "storybook", max_length=longest)
         self.processor = LlavaProcessor(tokenizer, settings)
 
     @property
@@ -80,16 +68,33 @@ class LanguageObjective:
     def _encode(self, index: int, rng: Random) -> list[Encoded]:
         """Conversations about scene `index`, cut to a row."""
         language = "zh" if rng.random() < self.data.chinese else "en"
-        scene = scene_at("train", self.data.seed, index)
+        scene = scene_at("train", self.data.seed, index, counts=range(1, self.data.things + 1))
         group = self.processor.encode_group(text_conversations(scene, rng, language))
         length = self.data.length
         return [Encoded(encoded.ids[:length], encoded.supervised[:length]) for encoded in group]
 
 
+def _language_model(recipe: Recipe, tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:
+    if recipe.model.init is not None:
+        loaded: PreTrainedModel = LlamaForCausalLM.from_pretrained(recipe.model.init, dtype=torch.float32)
+        return loaded
+    config = LlamaConfig(
+        **sizes_of(recipe, "language", LlamaConfig),
+        vocab_size=len(tokenizer),
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+        tie_word_embeddings=True,
+    )
+    model = LlamaForCausalLM(config)
+    start_recalling(model)
+    return model
+
+
 def answer_loss(
     model: PreTrainedModel, embeddings: Tensor, batch: PackedBatch
 ) -> tuple[Tensor, dict[str, float]]:
-    """Mean cross-entropy over the labelled positions; logits are computed for those alone.
+    """Mean cross-entropy over the labelled positions, 0 without any; logits are computed for those alone.
 
     Args:
         model: a causal language model.
@@ -108,9 +113,11 @@ def answer_loss(
     learned = batch.labels != IGNORE_INDEX
     logits = model.get_output_embeddings()(hidden[learned]).float()  # [B, L, D] -> [n, V]
     labels = batch.labels[learned]
-    loss = functional.cross_entropy(logits, labels)
+    # conversations that were cut before their answers leave nothing to learn: a loss of 0, not 0 / 0
+    count = max(1, len(labels))
+    loss = functional.cross_entropy(logits, labels, reduction="sum") / count
     with torch.no_grad():
-        right = (logits.argmax(-1) == labels).float().mean()
+        right = (logits.argmax(-1) == labels).sum() / count
     return loss, {"tokens": len(labels), "right": float(right)}
 
 
