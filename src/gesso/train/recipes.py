@@ -60,11 +60,12 @@ def build_objective(recipe: Recipe) -> Objective:
 
 def _tokenizer(recipe: Recipe) -> PreTrainedTokenizerBase:
     """The named tokenizer, or one trained on the storybook's texts."""
-    if recipe.model.tokenizer is None:
+    named = recipe.model.tokenizer or recipe.model.init
+    if named is None:
         return train_tokenizer(recipe.model.vocabulary, seed=recipe.data.seed)
-    folder = Path(recipe.model.tokenizer)
+    folder = Path(named)
     if not folder.is_dir():
-        raise ConfigError(f"model.tokenizer {folder} is no folder; train mini/lm first, or leave it out")
+        raise ConfigError(f"model.tokenizer {folder} is no folder; train its recipe first, or leave it out")
     tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder)
     return tokenizer
 

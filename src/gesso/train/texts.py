@@ -65,9 +65,10 @@ def text_conversations(scene: Scene, rng: Random, language: str) -> list[list[Me
     All of them begin with the scene's description and can be answered from it alone. What the language model
     learns here, to find a fact in its context, it needs again when the context holds a picture instead.
     """
-    story = describe(scene, language)
     if rng.random() < PLANNING:
-        return [[user(story), assistant(canvas_program(scene, language))]]
+        told = describe(scene, language, signs=True)  # a program writes signs out, so they must be known
+        return [[user(told), assistant(canvas_program(scene, language))]]
+    story = describe(scene, language)
     change = edit(scene, rng, language)
     tasks = [(q.question, q.answer) for q in questions(scene, rng, QUESTIONS, language)]
     tasks.insert(rng.randrange(2), (change.instruction, describe(change.scene, language)))
