@@ -1,0 +1,52 @@
+"""The embedded models are whole, small, described, and as good as their cards say."""
+
+import math
+import re
+from pathlib import Path
+
+import pytest
+from safetensors import safe_open
+
+import gesso
+from gesso.evaluate import TASKS, evaluate
+
+FOLDER = Path(gesso.__file__).parent / "minis"
+MINIS = sorted(path.parent.name for path in FOLDER.glob("*/config.json"))
+LIMIT = 48_000_000  # bytes of all of them together
+# | storybook-vqa | test | en | 0.512 ± 0.011 | 2000 | 7 |
+SCORE = re.compile(r"\| (storybook-\w+) \| (\w+) \| (\w+) \| ([\d.]+) ± ([\d.]+) \| (\d+) \|")
+
+
+def card(name: str) -> str:
+    return (FOLDER / name / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_minis_of_this_version_are_here() -> None:
+    assert MINIS == ["mini-clip", "mini-llava", "mini-lm"]
+
+
+def test_all_together_they_stay_small() -> None:
+    assert sum(path.stat().st_size for path in FOLDER.rglob("*") if path.is_file()) <= LIMIT
+
+
+@pytest.mark.parametrize("name", MINIS)
+def test_weights_are_halves(name: str) -> None:
+    with safe_open(FOLDER / name / "model.safetensors", "pt") as weights:
+        assert {weights.get_slice(key).get_dtype() for key in weights.keys()} == {"F16"}  # noqa: SIM118
+
+
+@pytest.mark.parametrize("name", MINIS)
+def test_a_card_says_where_a_mini_comes_from(name: str) -> None:
+    for heading in ("## Data", "## Recipe", "## Scores", "## Limits"):
+        assert heading in card(name)
+    assert re.search(r"commit `[0-9a-f]{7,}`", card(name))
+
+
+@pytest.mark.parametrize(("name", "count"), [("mini-llava", 120), ("mini-clip", 200)])
+def test_scores_are_what_the_card_says(name: str, count: int) -> None:
+    """On fresh scenes, within four standard errors of both measurements together."""
+    rows = SCORE.findall(card(name))
+    task, split, _, score, stderr, _ = next(row for row in rows if row[1:3] == ("test", "en"))
+    report = evaluate(gesso.load(name), TASKS[task](split=split), count=count, seed=20, log=None)
+    spread = math.hypot(float(stderr), report.stderr)
+    assert abs(report.score - float(score)) <= 4 * spread
