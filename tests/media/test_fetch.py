@@ -1,6 +1,7 @@
 import socket
 from base64 import b64encode
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
 from threading import Thread
@@ -48,9 +49,10 @@ class _Pages(BaseHTTPRequestHandler):
     def _drip(self) -> None:
         self.send_response(200)
         self.end_headers()
-        for _ in range(20):
-            self.wfile.write(b".")
-            sleep(0.05)
+        with suppress(ConnectionError):  # the client has given up, as it should
+            for _ in range(20):
+                self.wfile.write(b".")
+                sleep(0.05)
 
     def log_message(self, *args: object) -> None:
         """Keep quiet."""
@@ -100,7 +102,7 @@ def test_size_is_limited(site: str) -> None:
 
 def test_a_server_that_drips_is_given_up(site: str) -> None:
     start = monotonic()
-    with pytest.raises(MediaError, match=r"takes longer than 0.2 s"):
+    with pytest.raises(MediaError, match="takes longer than the policy allows"):
         fetch(f"{site}/slow", FetchPolicy(allow_http=True, allow_private=True, timeout_s=0.2))
     assert monotonic() - start < 1
 

@@ -139,7 +139,7 @@ def _read(response: httpx2.Response, url: str, policy: FetchPolicy, deadline: fl
             raise MediaError(f"{shorten(url)} is larger than the {policy.max_bytes} bytes the policy allows; "
                              "use a smaller file or raise max_bytes")  # fmt: skip
         if monotonic() > deadline:
-            raise MediaError(f"{shorten(url)} takes longer than {policy.timeout_s} s; raise timeout_s")
+            raise MediaError(f"{shorten(url)} takes longer than the policy allows; raise timeout_s")
     return bytes(content)
 
 
@@ -175,6 +175,8 @@ def _is_public(address: IPv4Address | IPv6Address) -> bool:
 def _network_errors(url: str) -> Iterator[None]:
     try:
         yield
+    except httpx2.TimeoutException as error:
+        raise MediaError(f"{shorten(url)} takes longer than the policy allows; raise timeout_s") from error
     except (httpx2.HTTPError, httpx2.InvalidURL, OSError, UnicodeError) as error:
         cause = str(error) or type(error).__name__
         raise MediaError(f"{shorten(url)} cannot be fetched: {cause}; check the address") from error
