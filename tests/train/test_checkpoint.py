@@ -3,14 +3,14 @@ from pathlib import Path
 import pytest
 import torch
 from torch import nn
-from torch.optim import AdamW
+from torch.optim import Optimizer
 
 from gesso.config.schema import OptimSettings
 from gesso.core.errors import TrainingError
 from gesso.train.checkpoint import latest_checkpoint, restore_checkpoint, save_checkpoint
-from gesso.train.optim import build_optimizer
+from gesso.train.optim import build_optimizers
 
-Run = tuple[nn.Linear, AdamW]
+Run = tuple[nn.Linear, list[Optimizer]]
 
 
 def new_run(width: int = 4, *, steps: int = 0, lr: float = 0.1, tune: dict[str, float] | None = None) -> Run:
@@ -18,32 +18,57 @@ def new_run(width: int = 4, *, steps: int = 0, lr: float = 0.1, tune: dict[str, 
     torch.manual_seed(0)
     module = nn.Linear(3, width)
     parts = {"line": module, "other": nn.Linear(3, width)}
-    optimizer = build_optimizer(parts, OptimSettings(lr=lr), tune or {})
+    optimizers = build_optimizers(parts, OptimSettings(lr=lr), tune or {})
     for _ in range(steps):
         module(torch.randn(2, 3)).square().mean().backward()
-        optimizer.step()
-        optimizer.zero_grad()
-    return module, optimizer
+        for optimizer in optimizers:
+            optimizer.step()
+            optimizer.zero_grad()
+    return module, optimizers
 
 
 def test_everything_comes_back(tmp_path: Path) -> None:
-    module, optimizer = new_run(steps=3)
-    folder = save_checkpoint(tmp_path, 3, module, optimizer)
+    module, optimizers = new_run(steps=3)
+    folder = save_checkpoint(tmp_path, 3, module, optimizers)
     drawn = torch.rand(4)
     again = new_run()
     assert restore_checkpoint(folder, *again) == 3
     assert torch.equal(torch.rand(4), drawn)
     assert torch.equal(again[0].weight, module.weight)
-    moments, restored = optimizer.state_dict()["state"], again[1].state_dict()["state"]
+    moments, restored = optimizers[0].state_dict()["state"], again[1][0].state_dict()["state"]
     assert moments.keys() == restored.keys() == {0, 1}
     for name in ("step", "exp_avg", "exp_avg_sq"):
         assert all(torch.equal(moments[k][name], restored[k][name]) for k in moments)
 
 
+def test_the_momentum_of_muon_comes_back(tmp_path: Path) -> None:
+    stack = nn.ModuleList([nn.Linear(3, 3)])
+    optimizers = build_optimizers({"stack": stack}, OptimSettings(muon=2), {})
+    stack[0](torch.randn(2, 3)).square().mean().backward()
+    for optimizer in optimizers:
+        optimizer.step()
+    folder = save_checkpoint(tmp_path, 1, stack, optimizers)
+    again = build_optimizers({"stack": stack}, OptimSettings(muon=2), {})
+    restore_checkpoint(folder, stack, again)
+    for optimizer, restored in zip(optimizers, again, strict=True):
+        saved, new = optimizer.state_dict()["state"], restored.state_dict()["state"]
+        assert saved.keys() == new.keys() != set()
+        assert all(torch.equal(saved[k][name], new[k][name]) for k in saved for name in saved[k])
+
+
+def test_a_checkpoint_of_other_optimisers_is_refused(tmp_path: Path) -> None:
+    stack = nn.ModuleList([nn.Linear(3, 3)])
+    adamw, muon = (build_optimizers({"stack": stack}, OptimSettings(muon=m), {}) for m in (0, 2))
+    folder = save_checkpoint(tmp_path, 1, stack, adamw)
+    with pytest.raises(TrainingError, match="cannot resume"):
+        restore_checkpoint(folder, stack, muon)
+
+
 def test_rates_are_those_of_the_resumed_run(tmp_path: Path) -> None:
     folder = save_checkpoint(tmp_path, 2, *new_run(steps=2))
-    module, optimizer = new_run(lr=0.025)
-    restore_checkpoint(folder, module, optimizer)
+    module, optimizers = new_run(lr=0.025)
+    restore_checkpoint(folder, module, optimizers)
+    (optimizer,) = optimizers
     assert {group["lr"] for group in optimizer.param_groups} == {0.025}
     assert optimizer.state[module.weight]["step"] == 2
 
@@ -76,11 +101,11 @@ def test_the_newest_two_are_kept(tmp_path: Path) -> None:
 
 
 def test_a_step_saved_again_replaces_the_old_one(tmp_path: Path) -> None:
-    module, optimizer = new_run()
-    save_checkpoint(tmp_path, 1, module, optimizer)
+    module, optimizers = new_run()
+    save_checkpoint(tmp_path, 1, module, optimizers)
     with torch.no_grad():
         module.bias.fill_(7)
-    folder = save_checkpoint(tmp_path, 1, module, optimizer)
+    folder = save_checkpoint(tmp_path, 1, module, optimizers)
     again = new_run()
     restore_checkpoint(folder, *again)
     assert again[0].bias.tolist() == [7] * 4
@@ -149,8 +174,8 @@ def test_a_checkpoint_of_other_groups_is_refused(tmp_path: Path, frozen: str) ->
 
 
 def test_moments_of_other_shapes_are_refused(tmp_path: Path) -> None:
-    module, optimizer = new_run(steps=1)
-    folder = save_checkpoint(tmp_path, 1, module, optimizer)
+    module, optimizers = new_run(steps=1)
+    folder = save_checkpoint(tmp_path, 1, module, optimizers)
     shapes = {"line": nn.Linear(2, 4), "other": nn.Linear(3, 4)}
     with pytest.raises(TrainingError, match=r"moments of shape \[4, 3\] for \[4, 2\]"):
-        restore_checkpoint(folder, module, build_optimizer(shapes, OptimSettings(), {}))
+        restore_checkpoint(folder, module, build_optimizers(shapes, OptimSettings(), {}))

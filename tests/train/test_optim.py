@@ -7,7 +7,7 @@ from torch import nn
 
 from gesso.config.schema import OptimSettings
 from gesso.core.errors import ConfigError
-from gesso.train.optim import build_optimizer, learning_rate_factor
+from gesso.train.optim import build_optimizers, learning_rate_factor
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def move(parts: dict[str, nn.Module], optimizer: torch.optim.Optimizer) -> set[s
 
 
 def test_a_part_without_a_rate_stands_still(parts: dict[str, nn.Module]) -> None:
-    optimizer = build_optimizer(parts, OptimSettings(weight_decay=0.1), {"vision": 0.0})
+    (optimizer,) = build_optimizers(parts, OptimSettings(weight_decay=0.1), {"vision": 0.0})
     assert move(parts, optimizer) == {
         "language.0.weight",
         "language.1.weight",
@@ -41,7 +41,7 @@ def test_a_part_without_a_rate_stands_still(parts: dict[str, nn.Module]) -> None
 
 
 def test_every_part_has_the_rate_it_is_given(parts: dict[str, nn.Module]) -> None:
-    optimizer = build_optimizer(parts, OptimSettings(lr=1e-3), {"vision": 5e-4})
+    (optimizer,) = build_optimizers(parts, OptimSettings(lr=1e-3), {"vision": 5e-4})
     assert {(group["name"], group["lr"], group["peak"]) for group in optimizer.param_groups} == {
         ("vision", 5e-4, 5e-4),
         ("language", 1e-3, 1e-3),
@@ -49,15 +49,39 @@ def test_every_part_has_the_rate_it_is_given(parts: dict[str, nn.Module]) -> Non
 
 
 def test_matrices_decay_and_vectors_do_not(parts: dict[str, nn.Module]) -> None:
-    optimizer = build_optimizer(parts, OptimSettings(weight_decay=0.1, beta2=0.9), {})
+    (optimizer,) = build_optimizers(parts, OptimSettings(weight_decay=0.1, beta2=0.9), {})
     for group in optimizer.param_groups:
         assert group["betas"] == (0.9, 0.9)
         for parameter in group["params"]:
             assert group["weight_decay"] == (0.1 if parameter.ndim == 2 else 0.0)
 
 
+def test_muon_takes_the_matrices_inside_stacks_of_layers() -> None:
+    layer = nn.Sequential(nn.Linear(4, 4), nn.LayerNorm(4))
+    part = nn.ModuleDict(
+        {"embed": nn.Embedding(5, 4), "layers": nn.ModuleList([layer]), "head": nn.Linear(4, 5)}
+    )
+    muon, adamw = build_optimizers({"lm": part}, OptimSettings(lr=1e-3, muon=2, weight_decay=0.1), {})
+    assert [g["params"] for g in muon.param_groups] == [[layer[0].weight]]
+    assert [(g["peak"], g["weight_decay"]) for g in muon.param_groups] == [(2e-3, 0.1)]
+    others = {id(p) for p in part.parameters()} - {id(layer[0].weight)}
+    assert {id(p) for g in adamw.param_groups for p in g["params"]} == others
+    assert {g["peak"] for g in adamw.param_groups} == {1e-3}
+
+
+def test_a_muon_step_is_as_large_in_every_direction() -> None:
+    layers = nn.ModuleList([nn.Linear(4, 4, bias=False)])
+    (muon,) = build_optimizers({"lm": layers}, OptimSettings(lr=1e-2, muon=1), {})
+    weight = layers[0].weight
+    before = weight.detach().clone()
+    weight.grad = torch.diag(torch.tensor([1.0, 0.1, 0.01, 0.01]))
+    muon.step()
+    moved = torch.linalg.svdvals(weight.detach() - before)
+    assert moved.min() > 0.5 * moved.max()
+
+
 def test_a_tied_weight_counts_once_and_to_the_first_part(parts: dict[str, nn.Module]) -> None:
-    optimizer = build_optimizer(parts, OptimSettings(), {"head": 0.0})
+    (optimizer,) = build_optimizers(parts, OptimSettings(), {"head": 0.0})
     trained = [p for group in optimizer.param_groups for p in group["params"]]
     assert sum(p is parts["head"].weight for p in trained) == 1
     assert len(trained) == len(set(map(id, trained))) == 5
@@ -66,23 +90,23 @@ def test_a_tied_weight_counts_once_and_to_the_first_part(parts: dict[str, nn.Mod
 
 def test_what_a_model_froze_itself_stays_frozen(parts: dict[str, nn.Module]) -> None:
     parts["vision"].bias.requires_grad_(False)
-    assert "vision.bias" not in move(parts, build_optimizer(parts, OptimSettings(), {}))
+    assert "vision.bias" not in move(parts, *build_optimizers(parts, OptimSettings(), {}))
 
 
 def test_unknown_parts_are_refused_with_the_known_ones(parts: dict[str, nn.Module]) -> None:
     with pytest.raises(ConfigError, match="tune names audio; this model has vision, language, head"):
-        build_optimizer(parts, OptimSettings(), {"audio": 1e-3, "vision": 0})
+        build_optimizers(parts, OptimSettings(), {"audio": 1e-3, "vision": 0})
 
 
 def test_a_run_that_trains_nothing_is_refused(parts: dict[str, nn.Module]) -> None:
     with pytest.raises(ConfigError, match="nothing would be trained"):
-        build_optimizer(parts, OptimSettings(), dict.fromkeys(parts, 0.0))
+        build_optimizers(parts, OptimSettings(), dict.fromkeys(parts, 0.0))
 
 
 @pytest.mark.parametrize("rate", [-1e-3, math.nan])
 def test_a_negative_rate_is_refused(parts: dict[str, nn.Module], rate: float) -> None:
     with pytest.raises(ConfigError, match=rf"tune\.vision is {rate}; a rate is positive, or 0"):
-        build_optimizer(parts, OptimSettings(), {"vision": rate})
+        build_optimizers(parts, OptimSettings(), {"vision": rate})
 
 
 def factors(settings: OptimSettings, steps: int) -> list[float]:

@@ -87,12 +87,15 @@ class DataSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OptimSettings:
-    """How weights move: AdamW, linear warm-up, cosine decay."""
+    """How weights move: AdamW (and Muon), linear warm-up, cosine decay."""
 
     lr: float = 1e-3
     """Peak learning rate of every part without a rate of its own in `tune`."""
     beta2: float = 0.98
     """Second moment's decay of AdamW; the first is 0.9."""
+    muon: float = 0.0
+    """Rate of Muon for the matrices inside stacks of layers, as a multiple of the part's rate; 0 leaves them
+    to AdamW. Muon gives every direction of a matrix an equal step, and so learns weak signals sooner."""
     weight_decay: float = 0.0
     """Decoupled decay of matrices; vectors (norms, biases) never decay."""
     warmup: float = 0.03
@@ -107,6 +110,7 @@ class OptimSettings:
         for name, holds in (
             ("lr", self.lr > 0),
             ("beta2", 0 < self.beta2 < 1),
+            ("muon", self.muon >= 0),
             ("weight_decay", self.weight_decay >= 0),
             ("warmup", 0 <= self.warmup < 1),
             ("final", 0 <= self.final <= 1),

@@ -24,7 +24,7 @@ GAIN: Final = 0.7  # gives the chosen neighbour about ten times the weight of th
 
 
 @torch.no_grad()
-def start_local(tower: CLIPVisionModel, neighbours: Sequence[tuple[int, int]] = NEIGHBOURS) -> None:
+def start_local(tower: CLIPVisionModel, neighbours: Sequence[tuple[int, int]] = NEIGHBOURS) -> int:
     """Set positions, queries and keys of a new tower in place.
 
     Letters: D width, d width of a head, g patches along a side. The first d dimensions of the residual stream
@@ -33,6 +33,9 @@ def start_local(tower: CLIPVisionModel, neighbours: Sequence[tuple[int, int]] = 
     Args:
         tower: a new CLIP vision tower; d must be divisible by 4.
         neighbours: offset of each head in turn; further heads stay random.
+
+    Returns:
+        d, the dimensions that positions occupy.
     """
     config: Any = tower.config
     side, width = config.image_size // config.patch_size, config.hidden_size // config.num_attention_heads
@@ -50,6 +53,7 @@ def start_local(tower: CLIPVisionModel, neighbours: Sequence[tuple[int, int]] = 
             for projection, turn in ((attention.q_proj, (dx, dy)), (attention.k_proj, (0, 0))):
                 _zero(projection, rows)
                 projection.weight[rows, :width] = GAIN * _rotation(frequencies, *turn)
+    return width
 
 
 def _positions(side: int, frequencies: Tensor) -> Tensor:

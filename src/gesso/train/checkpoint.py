@@ -2,6 +2,7 @@
 
 import pickle
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,7 +23,7 @@ DAMAGE: Final = (
 )  # fmt: skip
 
 
-def save_checkpoint(out: Path, step: int, module: nn.Module, optimizer: Optimizer) -> Path:
+def save_checkpoint(out: Path, step: int, module: nn.Module, optimizers: Sequence[Optimizer]) -> Path:
     """Write checkpoint `step-N` and delete all but the newest two.
 
     The folder appears under its name only when it is complete, so an interrupted save is never resumed.
@@ -35,7 +36,7 @@ def save_checkpoint(out: Path, step: int, module: nn.Module, optimizer: Optimize
     state = {
         "step": step,
         "module": module.state_dict(),
-        "optimizer": optimizer.state_dict(),
+        "optimizers": [optimizer.state_dict() for optimizer in optimizers],
         "random": torch.get_rng_state(),
         # of this process's GPU only: asking the others would take memory on them
         "random_cuda": torch.cuda.get_rng_state() if torch.cuda.is_available() else None,
@@ -54,10 +55,10 @@ def latest_checkpoint(out: Path) -> Path | None:
     return found[-1] if found else None
 
 
-def restore_checkpoint(folder: Path, module: nn.Module, optimizer: Optimizer) -> int:
+def restore_checkpoint(folder: Path, module: nn.Module, optimizers: Sequence[Optimizer]) -> int:
     """Load a checkpoint into a run's parts and return its step.
 
-    Of the optimiser only the moments come back. Rates and decays are those of the recipe, so that a changed
+    Of the optimisers only the moments come back. Rates and decays are those of the recipe, so that a changed
     recipe takes effect.
 
     Raises:
@@ -66,7 +67,8 @@ def restore_checkpoint(folder: Path, module: nn.Module, optimizer: Optimizer) ->
     try:
         state: dict[str, Any] = torch.load(folder / STATE, map_location="cpu", weights_only=True)
         module.load_state_dict(state["module"])
-        _restore_moments(optimizer, state["optimizer"])
+        for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):
+            _restore_moments(optimizer, saved)
         torch.set_rng_state(state["random"])
         if torch.cuda.is_available() and state.get("random_cuda") is not None:
             torch.cuda.set_rng_state(state["random_cuda"])
@@ -86,7 +88,8 @@ def _restore_moments(optimizer: Optimizer, saved: dict[str, Any]) -> None:
         raise ValueError("its parameter groups are others; tune must train the same parts")
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
     for number, moments in saved["state"].items():
-        shape = moments["exp_avg"].shape
+        first = "exp_avg" if "exp_avg" in moments else "momentum_buffer"  # AdamW's or Muon's
+        shape = moments[first].shape
         if shape != parameters[number].shape:
             raise ValueError(f"moments of shape {list(shape)} for {list(parameters[number].shape)}")
     optimizer.load_state_dict({"state": saved["state"], "param_groups": current["param_groups"]})

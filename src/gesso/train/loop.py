@@ -10,7 +10,7 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import set_seed
 from torch import Tensor
-from torch.optim import AdamW
+from torch.optim import Optimizer
 from torch.utils.data import DataLoader, Dataset
 
 from gesso.config.schema import Recipe
@@ -19,7 +19,7 @@ from gesso.train.batching import example_order
 from gesso.train.checkpoint import latest_checkpoint, restore_checkpoint, save_checkpoint
 from gesso.train.log import RunLog
 from gesso.train.objectives.base import Objective
-from gesso.train.optim import build_optimizer, learning_rate_factor
+from gesso.train.optim import build_optimizers, learning_rate_factor
 
 __all__ = ["train"]
 
@@ -44,26 +44,27 @@ def train(recipe: Recipe, build: Callable[[], Objective]) -> Path:
     if run.threads:
         torch.set_num_threads(run.threads)
     objective.module.to(accelerator.device).train()  # before the optimizer, whose state follows the weights
-    optimizer = build_optimizer(objective.parts, recipe.optim, recipe.tune)
+    optimizers = build_optimizers(objective.parts, recipe.optim, recipe.tune)
     newest = latest_checkpoint(out)
-    start = restore_checkpoint(newest, objective.module, optimizer) if newest else 0
-    step = _Step(accelerator, objective, optimizer, recipe)
+    start = restore_checkpoint(newest, objective.module, optimizers) if newest else 0
+    step = _Step(accelerator, objective, optimizers, recipe)
     batches = _batches(objective, recipe, accelerator, start)
     main = accelerator.is_main_process
+    groups = [group for optimizer in optimizers for group in optimizer.param_groups]
     with RunLog(out, run.steps, start, quiet=not main) as log:
         clock = _Clock()
         for number in range(start + 1, run.steps + 1):
             factor = learning_rate_factor(number - 1, recipe.optim, run.steps)
-            for group in optimizer.param_groups:
+            for group in groups:
                 group["lr"] = group["peak"] * factor
             figures = step(batches)
             clock.count(figures["tokens"])
             log.advance(number)
             if number % run.log_every == 0 or number == run.steps:
-                rate = max(group["lr"] for group in optimizer.param_groups)
+                rate = max(group["lr"] for group in groups)
                 log.write({"step": number, "lr": rate, **figures, **clock.read()})
             if main and (number % run.save_every == 0 or number == run.steps):
-                save_checkpoint(out, number, objective.module, optimizer)
+                save_checkpoint(out, number, objective.module, optimizers)
     if main:
         objective.save(out / "final")
     return out / "final"
@@ -73,13 +74,15 @@ class _Step:
     """One optimiser step: forward and backward over the micro-batches, clip, move."""
 
     def __init__(
-        self, accelerator: Accelerator, objective: Objective, optimizer: AdamW, recipe: Recipe
+        self, accelerator: Accelerator, objective: Objective, optimizers: list[Optimizer], recipe: Recipe
     ) -> None:
-        self._accelerator, self._objective, self._optimizer = accelerator, objective, optimizer
+        self._accelerator, self._objective, self._optimizers = accelerator, objective, optimizers
         self._clip, self._accumulate = recipe.optim.clip, recipe.run.accumulate
         # not accelerate's own switch: that is fixed for the process by the first run in it
         self._half = recipe.run.precision == "bf16"
-        self._trained = [p for group in optimizer.param_groups for p in group["params"]]
+        self._trained = [
+            p for optimizer in optimizers for group in optimizer.param_groups for p in group["params"]
+        ]
 
     def __call__(self, batches: Iterator[Any]) -> dict[str, float]:
         """Take one step and return its mean figures."""
@@ -99,8 +102,9 @@ class _Step:
             self._average_gradients()
         if self._clip:
             totals["norm"] = float(torch.nn.utils.clip_grad_norm_(self._trained, self._clip))
-        self._optimizer.step()
-        self._optimizer.zero_grad(set_to_none=True)
+        for optimizer in self._optimizers:
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
         return totals
 
     def _average_gradients(self) -> None:

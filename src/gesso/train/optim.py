@@ -6,19 +6,20 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.optim import AdamW
+from torch.optim import AdamW, Muon, Optimizer
 
 from gesso.config.schema import OptimSettings
 from gesso.core.errors import ConfigError
 
-__all__ = ["build_optimizer", "learning_rate_factor"]
+__all__ = ["build_optimizers", "learning_rate_factor"]
 
 
-def build_optimizer(
+def build_optimizers(
     parts: Mapping[str, nn.Module], settings: OptimSettings, tune: Mapping[str, float]
-) -> AdamW:
-    """AdamW over the trainable parts; a part whose rate is 0 is frozen.
+) -> list[Optimizer]:
+    """Optimisers over the trainable parts; a part whose rate is 0 is frozen.
 
+    AdamW moves everything, except that with `settings.muon` the matrices inside stacks of layers go to Muon.
     Matrices decay, vectors (norms, biases) do not. A parameter that two parts share (tied embeddings)
     counts to the first. Each group keeps its highest rate as "peak", for `learning_rate_factor`.
 
@@ -31,13 +32,9 @@ def build_optimizer(
         ConfigError: `tune` names a part the model does not have, holds a negative rate, or leaves nothing
             to train.
     """
-    unknown = sorted(set(tune) - set(parts))
-    if unknown:
-        raise ConfigError(f"tune names {', '.join(unknown)}; this model has {', '.join(parts)}")
-    for name, rate in tune.items():
-        if not rate >= 0:  # also refuses "not a number"
-            raise ConfigError(f"tune.{name} is {rate}; a rate is positive, or 0 to freeze the part")
-    groups: list[dict[str, Any]] = []
+    _check_rates(tune, parts)
+    adamw: list[dict[str, Any]] = []
+    muon: list[dict[str, Any]] = []
     seen: set[int] = set()
     for name, module in parts.items():
         rate = tune.get(name, settings.lr)
@@ -46,17 +43,48 @@ def build_optimizer(
         for parameter in fresh:
             parameter.requires_grad_(rate > 0 and parameter.requires_grad)
         trained = [p for p in fresh if p.requires_grad]
-        for decay, chosen in (
-            (settings.weight_decay, [p for p in trained if p.ndim >= 2]),
-            (0.0, [p for p in trained if p.ndim < 2]),
-        ):
-            if chosen:
-                group = {"params": chosen, "lr": rate, "peak": rate, "weight_decay": decay, "name": name}
-                groups.append(group)
-    if not groups:
+        inner = _layer_matrices(module) if settings.muon else set()
+        stacked = [p for p in trained if id(p) in inner]
+        matrices = [p for p in trained if p.ndim >= 2 and id(p) not in inner]
+        vectors = [p for p in trained if p.ndim < 2]
+        muon += _group(name, stacked, rate * settings.muon, settings.weight_decay)
+        adamw += _group(name, matrices, rate, settings.weight_decay)
+        adamw += _group(name, vectors, rate, 0.0)
+    optimizers: list[Optimizer] = []
+    if muon:
+        # updates as large as AdamW's, so that one rate suits both (arXiv 2502.16982, section 2.2)
+        optimizers.append(Muon(muon, adjust_lr_fn="match_rms_adamw"))
+    if adamw:
+        # one fused kernel per step pays on a GPU only
+        optimizers.append(AdamW(adamw, betas=(0.9, settings.beta2), fused=torch.cuda.is_available() or None))
+    if not optimizers:
         raise ConfigError("every part is frozen (tune sets all rates to 0); nothing would be trained")
-    # one fused kernel per step pays on a GPU only
-    return AdamW(groups, betas=(0.9, settings.beta2), fused=torch.cuda.is_available() or None)
+    return optimizers
+
+
+def _check_rates(tune: Mapping[str, float], parts: Mapping[str, nn.Module]) -> None:
+    unknown = sorted(set(tune) - set(parts))
+    if unknown:
+        raise ConfigError(f"tune names {', '.join(unknown)}; this model has {', '.join(parts)}")
+    for name, rate in tune.items():
+        if not rate >= 0:  # also refuses "not a number"
+            raise ConfigError(f"tune.{name} is {rate}; a rate is positive, or 0 to freeze the part")
+
+
+def _layer_matrices(module: nn.Module) -> set[int]:
+    """Weights of the linear maps inside stacks of layers: Muon is made for these (Jordan et al. 2024).
+
+    Embeddings, patch convolutions, projectors and heads stand outside the stacks and stay with AdamW.
+    """
+    stacks = (stack for stack in module.modules() if isinstance(stack, nn.ModuleList))
+    return {id(m.weight) for stack in stacks for m in stack.modules() if isinstance(m, nn.Linear)}
+
+
+def _group(name: str, parameters: list[nn.Parameter], rate: float, decay: float) -> list[dict[str, Any]]:
+    """One group, or none without parameters."""
+    if not parameters:
+        return []
+    return [{"params": parameters, "lr": rate, "peak": rate, "weight_decay": decay, "name": name}]
 
 
 def learning_rate_factor(step: int, settings: OptimSettings, steps: int) -> float:

@@ -18,7 +18,7 @@ from gesso.models.llava.settings import LlavaSettings
 from gesso.train.conversations import LlavaJson, StorybookConversations
 from gesso.train.objectives.language import show_supervision
 from gesso.train.objectives.vision_language import VisionLanguageObjective
-from gesso.train.optim import build_optimizer
+from gesso.train.optim import build_optimizers
 from gesso.train.pictures import PictureStore
 
 MakeObjective = Callable[..., VisionLanguageObjective]
@@ -99,7 +99,7 @@ def test_rows_keep_to_the_length_of_the_recipe(storybook: MakeObjective) -> None
 
 def test_frozen_parts_stand_still_while_the_projector_learns(storybook: MakeObjective) -> None:
     objective = storybook()
-    optimizer = build_optimizer(objective.parts, OptimSettings(lr=1e-2), {"vision": 0, "language": 0})
+    (optimizer,) = build_optimizers(objective.parts, OptimSettings(lr=1e-2), {"vision": 0, "language": 0})
     before = {name: weight.clone() for name, weight in objective.module.state_dict().items()}
     losses = []
     for _ in range(3):

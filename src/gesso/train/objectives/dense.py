@@ -20,6 +20,7 @@ from gesso.canvas.vocabulary import LOCATIONS
 from gesso.config.schema import DataSettings, Recipe
 from gesso.core.errors import TrainingError
 from gesso.nn.local_init import start_local
+from gesso.nn.whitened_init import start_whitened
 from gesso.storybook.scene import COLOURS, KINDS, PATTERNS, PLACES, SIZES, Scene, Thing
 from gesso.train.objectives.sizes import sizes_of
 from gesso.train.pictures import PictureStore
@@ -48,6 +49,7 @@ ATTRIBUTES: Final = (
 )
 NO_THING: Final = -100  # attributes of background patches are not learned
 FEATURE_LAYER: Final = -2  # the layer LLaVA reads
+WHITENING: Final = 1000  # pictures that the patch embedding's start is computed from
 MEAN: Final = (0.48145466, 0.4578275, 0.40821073)  # CLIP's, in every tower's preprocessing
 STD: Final = (0.26862954, 0.26130258, 0.27577711)
 
@@ -106,11 +108,10 @@ class DenseObjective:
     """A CLIP vision tower that says of each patch what it shows."""
 
     def __init__(self, recipe: Recipe) -> None:
-        self.tower = _tower(recipe)
+        self.tower, self.pictures = _tower(recipe)
         self.tower.set_attn_implementation(recipe.model.attention)
         self.head = DenseHead(self.tower.config.hidden_size)
         self.module = nn.ModuleDict({"tower": self.tower, "head": self.head})
-        self.pictures = open_store(recipe.data, self.tower.config)
 
     @property
     def parts(self) -> Mapping[str, nn.Module]:
@@ -145,12 +146,16 @@ class DenseObjective:
         self.tower.save_pretrained(folder)
 
 
-def _tower(recipe: Recipe) -> CLIPVisionModel:
+def _tower(recipe: Recipe) -> tuple[CLIPVisionModel, PictureStore]:
+    """The tower to train and its pictures; a new tower starts out from some of them."""
     if recipe.model.init is not None:
-        return CLIPVisionModel.from_pretrained(recipe.model.init)
+        tower = CLIPVisionModel.from_pretrained(recipe.model.init)
+        return tower, open_store(recipe.data, tower.config)
     tower = CLIPVisionModel(CLIPVisionConfig(**sizes_of(recipe, "vision", CLIPVisionConfig)))
-    start_local(tower)
-    return tower
+    pictures = open_store(recipe.data, tower.config)
+    sample = picture_batch(pictures, list(range(min(WHITENING, pictures.count))))
+    start_whitened(tower, sample, first=start_local(tower))
+    return tower, pictures
 
 
 def open_store(data: DataSettings, vision: Any) -> PictureStore:
