@@ -191,10 +191,10 @@ class TwoParts(Line):
 def test_every_part_follows_the_schedule_from_its_own_peak(make_recipe: MakeRecipe, tmp_path: Path) -> None:
     recipe = make_recipe("language", "tune={slope: 1e-3, height: 4e-3}")
     train(recipe, TwoParts)
-    groups = torch.load(tmp_path / "out" / "step-0000003" / "state.pt")["optimizer"]["param_groups"]
+    (adamw,) = torch.load(tmp_path / "out" / "step-0000003" / "state.pt")["optimizers"]
     factor = learning_rate_factor(2, recipe.optim, 3)
     assert 0 < factor < 1
-    assert {group["name"]: group["lr"] for group in groups} == {
+    assert {group["name"]: group["lr"] for group in adamw["param_groups"]} == {
         "slope": 1e-3 * factor,
         "height": 4e-3 * factor,
     }
