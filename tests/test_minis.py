@@ -8,7 +8,7 @@ import pytest
 from safetensors import safe_open
 
 import gesso
-from gesso.evaluate import TASKS, evaluate
+from gesso.evaluate import TASKS, Plan, evaluate
 
 FOLDER = Path(gesso.__file__).parent / "minis"
 MINIS = sorted(path.parent.name for path in FOLDER.glob("*/config.json"))
@@ -47,6 +47,6 @@ def test_scores_are_what_the_card_says(name: str, count: int) -> None:
     """On fresh scenes, within four standard errors of both measurements together."""
     rows = SCORE.findall(card(name))
     task, split, _, score, stderr, _ = next(row for row in rows if row[1:3] == ("test", "en"))
-    report = evaluate(gesso.load(name), TASKS[task](split=split), count=count, seed=20, log=None)
+    report = evaluate(gesso.load(name), TASKS[task](split=split), Plan(count=count, seed=20))
     spread = math.hypot(float(stderr), report.stderr)
     assert abs(report.score - float(score)) <= 4 * spread

@@ -1,5 +1,6 @@
 import json
 from pathlib import Path
+from shutil import copyfile
 
 import pytest
 
@@ -28,6 +29,14 @@ def test_pictures_come_with_the_next_question_only(picture: str) -> None:
 def test_a_picture_that_is_not_there_is_refused_at_once() -> None:
     with pytest.raises(MediaError, match=r"no picture 'nowhere\.png'"):
         Conversation().show("nowhere.png")
+
+
+def test_a_tilde_is_the_home_folder(tmp_path: Path, picture: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    copyfile(picture, tmp_path / "a.png")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    talk = Conversation()
+    talk.show("~/a.png")
+    assert talk.waiting == [Image(str(tmp_path / "a.png"))]
 
 
 def test_urls_are_left_to_the_reader_of_pictures() -> None:

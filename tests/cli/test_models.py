@@ -63,4 +63,4 @@ def test_doctor_prints_machine_and_models(gesso: Gesso) -> None:
 
 def test_minis_come_first() -> None:
     assert model_rows()[0] is find("mini-llava")
-    assert catalog.VERSION == "0.1"
+    assert catalog.VERSION == "0.2"

@@ -1,5 +1,6 @@
 import shlex
-from dataclasses import fields
+from dataclasses import dataclass, fields
+from typing import Annotated
 
 import pytest
 import typer
@@ -45,6 +46,28 @@ def test_every_field_is_an_option() -> None:
 
 def test_every_field_has_a_help_text() -> None:
     assert set(HELP) == {field.name for kind in (Sampling, LoadOptions) for field in fields(kind)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """Settings of the command line itself, which say how they are typed."""
+
+    count: Annotated[int, typer.Option("--number", min=1, help="How many of them.")] = 3
+
+
+def test_settings_may_bring_their_own_options() -> None:
+    own = typer.Typer()
+
+    @own.command()
+    @with_settings(chosen=Chosen)
+    def show_chosen(*, chosen: Chosen) -> None:
+        typer.echo(chosen.count)
+
+    runner = CliRunner()
+    assert runner.invoke(own, []).output == "3\n"
+    assert runner.invoke(own, ["--number", "5"]).output == "5\n"
+    assert runner.invoke(own, ["--number", "0"]).exit_code == 2
+    assert "How many of them." in runner.invoke(own, ["--help"]).output
 
 
 def test_limits_are_those_of_the_settings() -> None:

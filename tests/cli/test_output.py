@@ -1,6 +1,8 @@
+from pathlib import Path
+
 import pytest
 
-from gesso.cli.output import fail, note, run_guarded, say
+from gesso.cli.output import DEBUG, fail, note, run_guarded, say
 from gesso.core.errors import MediaError, UsageError
 
 
@@ -14,6 +16,24 @@ def test_exit_codes_tell_wrong_usage_from_failure(capsys: pytest.CaptureFixture[
     assert run_guarded(lambda: _raise(UsageError("top_p is 3"))) == 2
     assert run_guarded(lambda: _raise(KeyboardInterrupt())) == 130
     assert capsys.readouterr().out == ""
+
+
+def test_what_the_machine_cannot_do_is_told_without_a_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_guarded(lambda: Path("/proc/version/x").mkdir()) == 1
+    told = capsys.readouterr().err
+    assert "/proc/version/x" in told
+    assert "Traceback" not in told
+
+
+def test_debugging_shows_where_an_error_arose(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(DEBUG, "1")
+    run_guarded(lambda: _raise(MediaError("a.png is damaged")))
+    run_guarded(lambda: _raise(OSError("no space left")))
+    told = capsys.readouterr().err
+    assert told.count("Traceback") == 2
+    assert "OSError: no space left" in told
 
 
 def test_other_errors_are_bugs_and_are_not_hidden() -> None:

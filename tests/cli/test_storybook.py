@@ -5,6 +5,8 @@ import pytest
 from PIL import Image
 
 from cli.run import Gesso
+from gesso.cli.storybook import Size
+from gesso.storybook.draw import LARGEST_SIZE, SMALLEST_SIZE
 
 
 def test_make_writes_llavas_json_and_its_pictures(gesso: Gesso, tmp_path: Path) -> None:
@@ -18,6 +20,19 @@ def test_make_writes_llavas_json_and_its_pictures(gesso: Gesso, tmp_path: Path) 
     again = gesso("storybook", "make", "--out", str(tmp_path / "again"), *arguments)
     assert again.code == 0
     assert (tmp_path / "again" / "data.json").read_bytes() == (tmp_path / "data" / "data.json").read_bytes()
+
+
+def test_sizes_are_those_that_can_be_drawn() -> None:
+    (option,) = Size.__metadata__
+    assert (option.min, option.max) == (SMALLEST_SIZE, LARGEST_SIZE)
+
+
+def test_a_folder_that_cannot_be_made_is_told(gesso: Gesso, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    outcome = gesso("storybook", "make", "--out", str(tmp_path / "file" / "data"), "--count", "1")
+    assert outcome.code == 1
+    assert "Not a directory" in outcome.err
+    assert "Traceback" not in outcome.err
 
 
 def test_make_writes_shards(gesso: Gesso, tmp_path: Path) -> None:
@@ -43,6 +58,8 @@ def test_sheet_draws_rows_of_pictures(gesso: Gesso, tmp_path: Path) -> None:
         ("make --out x --split tset", "test"),
         ("make --out x --language fr", "zh"),
         ("make --out x --count 0", "--count"),
+        ("make --out x --size 31", "equal to 32"),
+        ("sheet --out x.png --size 2049", "equal to 2048"),
         ("sheet --out a.nothing --count 1", ".png"),
     ],
 )

@@ -3,7 +3,13 @@ from typing import Any
 
 import pytest
 
-from gesso.config.schema import DataSettings, ModelSettings, OptimSettings, RunSettings
+from gesso.config.schema import (
+    DataSettings,
+    ModelSettings,
+    OptimSettings,
+    PreferenceSettings,
+    RunSettings,
+)
 from gesso.core.errors import ConfigError
 
 
@@ -32,7 +38,7 @@ def test_no_warmup_no_clipping_and_a_constant_rate_are_allowed() -> None:
     assert (settings.warmup, settings.clip, settings.final) == (0.0, 0.0, 1.0)
 
 
-@pytest.mark.parametrize("name", ["chinese", "describe"])
+@pytest.mark.parametrize("name", ["chinese", "describe", "edits"])
 @pytest.mark.parametrize("value", [-0.01, 1.01, nan, inf])
 def test_shares_lie_between_none_and_all(name: str, value: float) -> None:
     setting: dict[str, Any] = {name: value}
@@ -46,12 +52,30 @@ def test_a_json_source_needs_its_file_and_its_pictures(given: dict[str, Any]) ->
         DataSettings(source="llava-json", **given)
 
 
+@pytest.mark.parametrize("source", ["messages", "boxes"])
+def test_a_source_of_lines_needs_its_file(source: Any) -> None:
+    assert DataSettings(source=source, path="a.jsonl").images is None
+    with pytest.raises(ConfigError, match=rf"data.source {source} needs data.path"):
+        DataSettings(source=source)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("beta", 0.0), ("beta", nan), ("sft", -0.1), ("temperature", 0.0), ("top_p", 0.0), ("top_p", 1.1)],
+)
+def test_preferences_out_of_range_are_refused(name: str, value: float) -> None:
+    with pytest.raises(ConfigError, match=f"preference.{name} is {value}, which is out of range"):
+        PreferenceSettings(**{name: value})
+
+
 @pytest.mark.parametrize(
     ("cls", "name", "least"),
     [
         (ModelSettings, "model.vocabulary", 300),
         *((DataSettings, f"data.{name}", 1) for name in ("count", "size", "length")),
         (DataSettings, "data.questions", 0),
+        (PreferenceSettings, "preference.samples", 2),
+        (PreferenceSettings, "preference.max_new_tokens", 1),
         *(
             (RunSettings, f"run.{name}", 1)
             for name in ("steps", "batch", "accumulate", "processes", "save_every", "log_every")

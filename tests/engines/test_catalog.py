@@ -39,10 +39,11 @@ def test_every_row_is_complete(row) -> None:
     assert not row.runnable or callable(import_target(row.builder))
 
 
-def test_this_version_runs_the_first_minis_and_llava() -> None:
+def test_this_version_runs_minis_llava_and_the_planners_of_omost() -> None:
     runnable = {row.name for row in model_rows() if row.runnable}
     assert {"mini-clip", "mini-lm", "mini-llava", "llava-v1.5-7b-lora", "llava-v1.6-34b"} <= runnable
-    assert {row.system for row in model_rows() if row.runnable} == {"gesso", "llava"}
+    assert {row.name for row in model_rows() if row.system == "omost" and row.gives == "canvas"} <= runnable
+    assert {row.system for row in model_rows() if row.runnable} == {"gesso", "llava", "omost"}
 
 
 @pytest.mark.parametrize("name", ["llava-v1.6-vicuna-7b", "llava-v1.6-mistral-7b", "llava-v1.6-34b"])

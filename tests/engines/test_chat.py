@@ -1,5 +1,5 @@
 from collections.abc import Sequence
-from itertools import islice
+from itertools import count, islice
 from threading import Event
 
 import pytest
@@ -96,6 +96,23 @@ def test_an_abandoned_stream_leaves_the_prompt_for_the_next(chat: Chat) -> None:
     assert _embedded(chat).count(IMAGE_INDEX) == 0
     with pytest.raises(UsageError, match="closed before"):
         _ = stream.answer
+
+
+@pytest.mark.parametrize("pass_number", [1, 3])
+def test_an_interrupt_within_a_forward_pass_leaves_nothing_wrong_behind(chat: Chat, pass_number: int) -> None:
+    passes = count(1)
+
+    def press(*_: object) -> None:
+        if next(passes) == pass_number:
+            raise KeyboardInterrupt
+
+    layers = chat.model.language_model.get_decoder().layers
+    hook = layers[1].register_forward_pre_hook(press)  # the first layer has its new positions by then
+    messages = [user(Image(0.5), "what is this?")]
+    with pytest.raises(KeyboardInterrupt):
+        chat.chat(messages, SHORT)
+    hook.remove()
+    assert chat.chat(messages, SHORT).text == _fresh(messages)
 
 
 def test_stream_pieces_join_to_the_answer(chat: Chat) -> None:

@@ -10,7 +10,7 @@ import tiny
 from gesso.core.results import Answer
 from gesso.core.sampling import Sampling
 from gesso.engines.detokenize import TextStream, backend_of
-from gesso.engines.generate import _Row, end_tokens, generate, stream
+from gesso.engines.generate import Row, end_tokens, generate, stream
 from gesso.engines.kv import new_cache
 
 LENGTHS = (7, 3, 12, 5, 9)
@@ -86,7 +86,7 @@ def test_a_stop_text_ends_the_row_and_is_not_said(model: tiny.TinyChat) -> None:
 
 def test_blanks_before_the_first_word_are_not_part_of_the_answer(model: tiny.TinyChat) -> None:
     blank, word = tiny.tokenizer().encode(" ")[0], tiny.tokenizer().encode(" fish")
-    row = _Row(0, 3, Sampling(), frozenset({1}), TextStream(backend_of(tiny.tokenizer()), ()))
+    row = Row(0, 3, Sampling(), frozenset({1}), TextStream(backend_of(tiny.tokenizer()), ()))
     pieces = [row.take(token) for token in (blank, blank, *word, blank, *word, 1)]
     assert "".join(piece.text for piece in pieces) == "fish  fish"
     assert pieces[-1].answer is not None

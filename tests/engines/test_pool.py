@@ -2,7 +2,7 @@ import pytest
 import torch
 
 import tiny
-from gesso.core.errors import UnknownNameError
+from gesso.core.errors import UnknownNameError, UsageError
 from gesso.engines.options import LoadOptions
 from gesso.engines.pool import Pool, load_engine
 
@@ -36,6 +36,11 @@ def test_small_models_take_one_thread_unless_told_otherwise(folders: list[str]) 
         assert torch.get_num_threads() == 1
     finally:
         torch.set_num_threads(before)
+
+
+def test_a_pool_has_room_for_a_model() -> None:
+    with pytest.raises(UsageError, match="limit is 0"):
+        Pool(limit=0)
 
 
 def test_unknown_names_are_refused() -> None:

@@ -65,7 +65,9 @@ def test_another_version_adds_a_header(tmp_path: Path) -> None:
     assert len(again.records) == 2
 
 
-@pytest.mark.parametrize("line", ["no json", "[]", "7", '{"id": "1"}', '{"settings": {}}', '{"made_by": {}}'])
+@pytest.mark.parametrize(
+    "line", ["no json", "[]", "7", '{"id": "1"}', '{"settings": {}}', '{"settings": [3]}', '{"made_by": {}}']
+)
 def test_a_damaged_log_is_refused(tmp_path: Path, line: str) -> None:
     log = _log(tmp_path)
     log.path.write_text(log.path.read_text("utf-8") + line + "\n", "utf-8")

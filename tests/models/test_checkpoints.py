@@ -141,6 +141,13 @@ def test_safetensors_come_before_pickles(tmp_path):
     assert weight_files(tmp_path) == [tmp_path / "pytorch_model.bin"]
 
 
+@pytest.mark.parametrize("index", [{}, {"weight_map": ["a.bin"]}, {"weight_map": {"a": 1}}])
+def test_a_damaged_index_is_refused(tmp_path, index):
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
+    with pytest.raises(CheckpointError, match=r"index\.json has no weight_map"):
+        weight_files(tmp_path)
+
+
 def test_folders_are_found_beside_a_checkpoint(tmp_path):
     (tmp_path / "tower").mkdir()
     assert resolve_folder("tower", beside=tmp_path) == tmp_path / "tower"
@@ -150,7 +157,7 @@ def test_folders_are_found_beside_a_checkpoint(tmp_path):
             resolve_folder(name, beside=tmp_path)
 
 
-@pytest.mark.parametrize("content", ["", "[1]", "{", "\xff"])
+@pytest.mark.parametrize("content", ["", "[1]", "{", "\xff", "[" * 100_000])
 def test_json_that_is_no_object_is_refused(tmp_path, content):
     path = tmp_path / "x.json"
     path.write_bytes(content.encode("latin-1"))

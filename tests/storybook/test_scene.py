@@ -72,6 +72,7 @@ def test_reading_order_goes_by_rows() -> None:
         ({"sign": "ab"}, "sign 'ab'; allowed: 1-5 of"),
         ({"sign": "ABCDEF"}, "sign 'ABCDEF'"),
         ({"sign": ""}, "sign ''"),
+        ({"sign": ["A", "B"]}, r"sign \['A', 'B'\]; allowed"),
     ],
 )
 def test_things_outside_the_vocabulary_are_refused(change: dict[str, Any], message: str) -> None:

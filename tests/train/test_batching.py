@@ -193,6 +193,17 @@ def test_conversations_that_share_an_answer_are_refused() -> None:
         pack([encoded, encoded], [POSITIONS])
 
 
+def test_captions_behind_one_picture_are_refused_as_their_first_token_would_not_be_learned() -> None:
+    captions = [Encoded((0, IMAGE_INDEX, token, END), (False, False, True, True)) for token in (11, 12)]
+    with pytest.raises(TrainingError, match="give each its own question"):
+        pack(captions, [POSITIONS])
+
+
+def test_an_answer_at_the_very_beginning_shares_nothing() -> None:
+    row = pack([Encoded((11, END), (True, True)), Encoded((11, 12, END), (True, True, True))], [])
+    assert row.branches.tolist() == [1] * 2 + [2] * 3
+
+
 def test_what_predicts_an_answer_is_not_shared() -> None:
     first = Encoded((0, 5, 6, 11, END), (False,) * 3 + (True,) * 2)
     second = Encoded((0, 5, 6, 11, 12, END), (False,) * 3 + (True,) * 3)  # alike into the answer

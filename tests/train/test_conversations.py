@@ -1,9 +1,12 @@
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image as PILImage
 from transformers import PreTrainedTokenizerFast
 
@@ -166,6 +169,45 @@ def test_a_sample_is_encoded_with_its_pixels(
 def test_bad_samples_are_refused_by_their_id(tmp_path: Path, sample: Any, message: str) -> None:
     with pytest.raises(TrainingError, match=message):
         llava_json(tmp_path, sample).messages(0)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=4) | st.just("<image>"),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=6,
+)
+any_turns = st.lists(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "from": st.sampled_from(["human", "gpt", "system"]) | json_values,
+            "value": st.text(alphabet="ab <>\n", max_size=9) | st.just("<image>\nWhat?") | json_values,
+        },
+    )
+    | json_values,
+    max_size=4,
+)
+any_samples = json_values | st.fixed_dictionaries(
+    {},
+    optional={
+        "id": json_values,
+        "image": st.just("a.png") | json_values,
+        "conversations": any_turns | json_values,
+    },
+)
+
+
+@given(any_samples)
+def test_any_json_gives_messages_with_all_its_pictures_or_an_error(sample: Any) -> None:
+    data = object.__new__(LlavaJson)
+    data._samples, data._images = [sample], Path("pictures")
+    with suppress(TrainingError):
+        messages = data.messages(0)
+        named = sample.get("image", [])
+        assert sum(len(message.images) for message in messages) == (
+            len(named) if isinstance(named, list) else 1
+        )
+        assert messages[0].role == "user"
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -7,8 +8,11 @@ from accelerate.state import AcceleratorState
 from torch.multiprocessing import start_processes
 from transformers import CLIPVisionModel
 
+from gesso.config.schema import Recipe
+from gesso.train import launch as launching
 from gesso.train.launch import launch
 from gesso.train.log import read_log
+from gesso.train.objectives.base import Objective
 from train.conftest import MakeRecipe
 
 
@@ -29,6 +33,29 @@ def forked(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_recipe_runs_in_this_process(make_recipe: MakeRecipe, tmp_path: Path) -> None:
     assert launch(make_recipe("dense")) == tmp_path / "out" / "final"
     assert [line["step"] for line in read_log(tmp_path / "out" / "log.jsonl")] == [1, 2, 3]
+
+
+def test_examples_are_counted_before_training_starts(
+    make_recipe: MakeRecipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A preference recipe samples its pairs then, not in the processes that prepare batches."""
+    counted: list[int] = []
+
+    class Lazy:
+        @property
+        def examples(self) -> int:
+            counted.append(3)
+            return 3
+
+    def train(recipe: Recipe, build: Callable[[], Objective]) -> Path:
+        assert counted == []
+        assert build().examples == 3
+        return Path("final")
+
+    monkeypatch.setattr(launching, "build_objective", lambda recipe: Lazy())
+    monkeypatch.setattr(launching, "train", train)
+    assert launch(make_recipe("dense")) == Path("final")
+    assert counted == [3, 3]
 
 
 @pytest.mark.usefixtures("forked")

@@ -31,6 +31,12 @@ def test_pictures_are_those_of_the_training_split(tmp_path: Path) -> None:
         assert np.array_equal(store.grid(index), thing_grid(thing_map(scene, 48), 8))
 
 
+@pytest.mark.parametrize("things", [0, 7])
+def test_scenes_hold_one_to_six_things(tmp_path: Path, things: int) -> None:
+    with pytest.raises(TrainingError, match=rf"data\.things is {things}; a scene holds 1 to 6"):
+        open_store(tmp_path, things=things)
+
+
 def test_scenes_hold_as_many_things_as_asked_for(tmp_path: Path) -> None:
     most = [
         max(len(open_store(tmp_path, things=things).scene(index).things) for index in range(6))

@@ -1,9 +1,10 @@
+import json
 from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
-from transformers import AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from gesso.core.errors import ConfigError, TrainingError
 from gesso.models.base import IMAGE_INDEX
@@ -80,6 +81,47 @@ def test_what_a_recipe_stands_on_must_be_there(
 ) -> None:
     with pytest.raises(ConfigError, match=message):
         build_objective(make_recipe(objective, override))
+
+
+def test_a_planner_is_tuned_and_then_learns_preferences(make_recipe: MakeRecipe, tmp_path: Path) -> None:
+    """From a language model, over canvases, to pairs of a file: one step each, at tiny size."""
+    said = [{"role": "user", "content": "a cat"}]
+    answers = ([{"role": "assistant", "content": text}] for text in ("a canvas", "no canvas"))
+    pair = {"prompt": said, **dict(zip(("chosen", "rejected"), answers, strict=True))}
+    (tmp_path / "pairs.jsonl").write_text(json.dumps(pair) + "\n", encoding="utf-8")
+    stages = {
+        "lm": ("language",),
+        "sft": ("planning", "model.init={}/lm/final", "model.canvas_tokens=true", "data.length=900"),
+        "dpo": ("preference", "model.init={}/sft/final", "data.source=messages", "data.path={}/pairs.jsonl"),
+    }
+    for name, (objective, *overrides) in stages.items():
+        filled = [override.replace("{}", tmp_path.as_posix()) for override in overrides]
+        recipe = make_recipe(objective, "run.steps=1", *filled, f"run.out={tmp_path.as_posix()}/{name}")
+        assert train(recipe, lambda recipe=recipe: build_objective(recipe)) == tmp_path / name / "final"
+    first, last = (AutoTokenizer.from_pretrained(tmp_path / name / "final") for name in ("lm", "dpo"))
+    assert len(last) == len(first) + 13
+    assert AutoModelForCausalLM.from_pretrained(tmp_path / "dpo" / "final").config.vocab_size == len(last)
+
+
+@pytest.mark.parametrize(
+    ("objective", "source"),
+    [
+        ("language", "messages"),
+        ("vision-language", "boxes"),
+        ("preference", "boxes"),
+        ("planning", "llava-json"),
+    ],
+)
+def test_a_data_source_an_objective_would_ignore_is_refused(
+    make_recipe: MakeRecipe, objective: str, source: str
+) -> None:
+    with pytest.raises(ConfigError, match=rf"data.source {source} for a {objective} recipe; allowed: "):
+        build_objective(make_recipe(objective, f"data.source={source}", "data.path=a", "data.images=b"))
+
+
+def test_settings_of_another_objective_are_refused(make_recipe: MakeRecipe) -> None:
+    with pytest.raises(ConfigError, match="preference settings mean nothing to a planning recipe"):
+        build_objective(make_recipe("planning", "preference.beta=0.2"))
 
 
 @pytest.mark.parametrize("objective", ["dense", "contrastive", "language"])

@@ -7,10 +7,11 @@ from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerFast
 
 from gesso.core.messages import assistant, user
+from gesso.models.clip import as_clip_inputs
 from gesso.storybook.compose import canvas_program
 from gesso.storybook.splits import scene_at
 from gesso.storybook.tell import caption, describe
-from gesso.train.texts import SPECIAL, as_clip_inputs, clip_tokenizer, text_conversations, train_tokenizer
+from gesso.train.texts import SPECIAL, clip_tokenizer, text_conversations, train_tokenizer
 
 
 def test_special_tokens_come_first_and_stay_whole(tokenizer: PreTrainedTokenizerFast) -> None:

@@ -44,10 +44,12 @@ def chat_command(
     options: LoadOptions,
 ) -> None:
     """Chat with a model; /help lists what can be said besides questions. Reads lines from a pipe, too."""
+    # pictures that are not there are told before a model is loaded, which may take a minute
     conversation = Conversation((system(instruction),) if instruction else ())
     for path in image or ():
         conversation.show(path)
     session = _Session(load_model(model, options), sampling, conversation)
+    # a pipe gets answers and nothing else
     if sys.stdin.isatty():
         note(f"{model} is listening; /help lists the commands, /quit leaves")
     for line in _lines():
@@ -73,6 +75,7 @@ def ask_command(
     *images, question = inputs
     if inputs.count("-") > 1:
         raise UsageError(f'{inputs.count("-")} inputs are "-"; standard input can be only one of them')
+    # bytes from the buffer below the text: a picture is no UTF-8
     pictures = [Image(sys.stdin.buffer.read() if image == "-" else image) for image in images]
     question = sys.stdin.read().strip() if question == "-" else question
     message = user(*pictures, question)
@@ -81,6 +84,7 @@ def ask_command(
         answer = loaded.chat(message, **_chosen(sampling))
         say(json.dumps(_record(model, images, question, answer), ensure_ascii=False))
         return
+    # as it comes: on a CPU a long answer takes half a minute
     for piece in loaded.chat(message, stream=True, **_chosen(sampling)):
         say(piece, end="")
     say("")
@@ -111,6 +115,7 @@ class _Session:
             return True
 
     def _take(self, line: str) -> bool:
+        # the rest may hold blanks, as paths and questions do
         command, _, rest = line.partition(" ")
         if not line.startswith("/"):
             if line:
@@ -158,6 +163,7 @@ class _Session:
 
     def _edit(self, rest: str) -> None:
         number, _, question = rest.partition(" ")
+        # "²" is a digit to str.isdigit, and no number to int
         _require(question if number.isdecimal() else "", "/edit N TEXT")
         self._conversation.edit(int(number), question.strip())
         self._reply()

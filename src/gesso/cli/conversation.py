@@ -27,12 +27,15 @@ class Conversation:
         Raises:
             MediaError: there is no such file.
         """
-        if "://" not in path and not path.startswith("data:") and not Path(path).expanduser().is_file():
-            raise MediaError(f"there is no picture {path!r}; give the path of a file")
+        if "://" not in path and not path.startswith("data:"):
+            path = str(Path(path).expanduser())  # no shell has done so with what is typed after /image
+            if not Path(path).is_file():
+                raise MediaError(f"there is no picture {path!r}; give the path of a file")
         self.waiting.append(Image(path))
 
     def ask(self, question: str) -> None:
         """The user's next message, with the pictures that wait."""
+        # pictures first, as every template of a LLaVA puts them
         self.messages.append(user(*self.waiting, question))
         self.waiting = []
 
@@ -75,6 +78,7 @@ class Conversation:
             )
         place = places[number - 1]
         pictures = self.messages[place].images
+        # all behind it answered the old question
         self.messages[place:] = [Message("user", (*pictures, Text(question)))]
 
     def save(self, path: str) -> None:
@@ -83,6 +87,7 @@ class Conversation:
         Raises:
             UsageError: the file cannot be written.
         """
+        # in the form every server and library reads, so that a talk can go on elsewhere
         text = json.dumps([message.to_openai() for message in self.messages], ensure_ascii=False, indent=2)
         try:
             Path(path).expanduser().write_text(text + "\n", "utf-8")

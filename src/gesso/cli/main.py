@@ -17,12 +17,14 @@ __all__ = ["app", "common", "eval_later", "run", "train_later"]
 LATER: Final = {"train": "gesso.cli.train:train_command", "eval": "gesso.cli.evaluate:eval_command"}
 """Commands whose modules are imported only when they are called."""
 
+# arguments go through unread: the real command, with its own --help, reads them
 PASS_ON: Final = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
 
 app = typer.Typer(
     name="gesso",
     help="Multimodal models that see, listen, talk, plan and paint.",
     no_args_is_help=True,
+    # errors end in `run_guarded`; what gets past it is a bug, and wants Python's own plain traceback
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -49,6 +51,7 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show where errors come fro
 def common(version: Version = False, debug: Debug = False) -> None:
     """Multimodal models that see, listen, talk, plan and paint."""
     if debug:
+        # by the environment, which processes that training starts inherit
         os.environ[DEBUG] = "1"
 
 
@@ -66,6 +69,7 @@ def eval_later(context: typer.Context) -> None:
 
 def run() -> None:
     """Run the command line and leave with its exit code."""
+    # a name of our own: as `python -m gesso` the program would be called __main__.py
     sys.exit(run_guarded(lambda: app(prog_name="gesso")))
 
 

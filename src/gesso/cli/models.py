@@ -23,12 +23,14 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 @app.callback()
 def models_command(context: typer.Context, as_json: Json = False) -> None:
     """List the models gesso knows."""
+    # `gesso models show` comes through here, too
     if context.invoked_subcommand is not None:
         return
     if as_json:
         say(json.dumps([_facts(row) for row in model_rows()], ensure_ascii=False, indent=1))
         return
     heads = ("model", "takes > gives", "runs", "parameters", "GB at 16/8/4 bit", "licence", "about")
+    # a name broken over two lines cannot be copied
     table = Table(*(Column(head, no_wrap=head != "about") for head in heads), box=None)
     for row in model_rows():
         table.add_row(*_cells(row), style=None if row.runnable else "dim")
@@ -44,6 +46,7 @@ def show_command(name: Annotated[str, typer.Argument(help="Name or repository.")
     card = mini_folder(row) / "README.md" if row.mini and row.runnable else None
     if card is None or not card.is_file():
         out.print(Markdown(_card(row)))
+    # rendered for eyes; a pipe gets the Markdown itself, with its YAML head
     elif out.is_terminal:
         out.print(Markdown(_without_head(card.read_text("utf-8"))))
     else:
@@ -52,6 +55,7 @@ def show_command(name: Annotated[str, typer.Argument(help="Name or repository.")
 
 def doctor_command(as_json: Json = False) -> None:
     """Say what this machine can run, and why not the rest."""
+    # importing torch takes seconds, which without a sign would look like a hang
     with err.status("looking"):
         from gesso.engines.machine import inspect, judge, missing_packages
 
@@ -74,6 +78,7 @@ def _print_machine(machine: "Machine", extras: dict[str, list[str]]) -> None:
     table.add_row("CPU", f"{machine.cores} cores, {machine.memory:.0f} GB of memory")
     table.add_row("GPU", gpus or "none: models run on the CPU")
     for extra, packages in sorted(extras.items()):
+        # \[ as rich would read [train] as a style
         state = f"missing {', '.join(packages)}; pip install 'gesso\\[{extra}]'" if packages else "installed"
         table.add_row(f"extra {extra}", state)
     out.print(table)
@@ -88,6 +93,7 @@ def _print_verdicts(verdicts: dict[str, "Verdict"]) -> None:
 
 
 def _facts(row: ModelRow) -> dict[str, Any]:
+    # strings, as JSON has no other keys
     memory = {f"{bits}": round(row.memory(bits), 1) for bits in (16, 8, 4)} if row.parameters else None
     return {**asdict(row), "runnable": row.runnable, "memory_gb": memory}
 
@@ -113,6 +119,7 @@ def _parameters(row: ModelRow) -> str:
 def _memory(row: ModelRow) -> str:
     if not row.parameters:
         return ""
+    # minis weigh megabytes
     digits = 1 if row.parameters >= 10**9 else 3
     return " / ".join(f"{row.memory(bits):.{digits}f}" for bits in (16, 8, 4))
 

@@ -25,7 +25,7 @@ HELP: Final[Mapping[str, str]] = {
     "base": "For an adapter: folder or name of the model under it.",
     "threads": "CPU threads.",
 }
-"""Help text of each field."""
+"""Help text of each field of `Sampling` and `LoadOptions`."""
 
 
 def with_settings(**kinds: type[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -36,6 +36,7 @@ def with_settings(**kinds: type[Any]) -> Callable[[Callable[..., None]], Callabl
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        # eval_str: typer needs types, and modules may have their annotations as text
         signature = inspect.signature(command, eval_str=True)
         own = [parameter for name, parameter in signature.parameters.items() if name not in kinds]
         made = [_option(field) for kind in kinds.values() for field in fields(kind)]
@@ -46,7 +47,9 @@ def with_settings(**kinds: type[Any]) -> Callable[[Callable[..., None]], Callabl
             rest = {parameter.name: values[parameter.name] for parameter in own}
             command(**rest, **built)
 
+        # typer calls by keyword; positional ones could not follow options with defaults
         parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in (*own, *made)]
+        # `wraps` would let typer see the settings objects in the command's own signature
         wrapper.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
         wrapper.__annotations__ = {p.name: p.annotation for p in parameters}
         return wrapper
@@ -55,7 +58,15 @@ def with_settings(**kinds: type[Any]) -> Callable[[Callable[..., None]], Callabl
 
 
 def _option(field: Field[Any]) -> inspect.Parameter:
-    """The option of one field; a tuple becomes an option that may be repeated."""
+    """The option of one field; a tuple becomes an option that may be repeated.
+
+    Settings of lower floors know nothing of a command line, so their help stands in `HELP`; a class of the
+    command line itself annotates its fields as typer wants them.
+    """
+    if get_origin(field.type) is Annotated:
+        return inspect.Parameter(
+            field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=field.type
+        )
     repeated = get_origin(field.type) is tuple
     kind: Any = list[str] if repeated else field.type
     default: Any = [] if repeated else field.default
@@ -70,4 +81,5 @@ def _option(field: Field[Any]) -> inspect.Parameter:
 
 def _built(kind: type[Any], values: Mapping[str, Any]) -> Any:
     chosen = {field.name: values[field.name] for field in fields(kind)}
+    # typer collects repeated options in a list, settings hold tuples
     return kind(**{name: tuple(v) if isinstance(v, list) else v for name, v in chosen.items()})

@@ -19,6 +19,7 @@ __all__ = ["DEBUG", "err", "fail", "note", "out", "run_guarded", "say"]
 DEBUG: Final = "GESSO_DEBUG"
 """Environment variable that makes errors show where they came from."""
 
+# rich takes 80 where it sees no terminal, too few for the table of `gesso models`
 PIPE_WIDTH: Final = 240
 """Columns of a table that goes to a file or another program."""
 
@@ -31,7 +32,9 @@ err = Console(stderr=True)
 
 def say(text: str, *, end: str = "\n") -> None:
     """Print text to standard output as it is, at once."""
+    # not through rich, which would wrap lines and read [brackets] as styles
     sys.stdout.write(text + end)
+    # pieces of an answer are to be seen as they come, also through a pipe
     sys.stdout.flush()
 
 
@@ -40,16 +43,17 @@ def note(text: str) -> None:
     err.print(text, markup=False, highlight=False, style="dim")
 
 
-def fail(error: GessoError) -> int:
-    """Report an error; returns the exit code it asks for."""
+def fail(error: GessoError, cause: Exception | None = None) -> int:
+    """Report an error; returns the exit code it asks for. GESSO_DEBUG shows where it, or `cause`, arose."""
     if os.environ.get(DEBUG):
-        traceback.print_exception(error)
+        traceback.print_exception(cause or error)
     err.print(f"[red]error:[/red] {_escaped(str(error))}", highlight=False, soft_wrap=True)
+    # 2 is what typer itself exits with for options that do not exist
     return 2 if isinstance(error, UsageError) else 1
 
 
 def run_guarded(command: Callable[[], Any]) -> int:
-    """Run a command; errors that gesso raises on purpose end in a message, never in a traceback."""
+    """Run a command; what gesso refuses or the machine cannot do ends in a message, not in a traceback."""
     try:
         command()
     except GessoError as error:
@@ -57,8 +61,11 @@ def run_guarded(command: Callable[[], Any]) -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:  # the reader of our output has left, as `head` does
+        # what is still buffered must go somewhere: Python flushes at its end, and would fail once more
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:  # a full disk, a folder that may not be written, a network that is down
+        return fail(GessoError(f"{error}; check the path, its permissions and the free space"), error)
     return 0
 
 

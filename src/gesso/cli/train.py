@@ -24,14 +24,17 @@ def train_command(
     ] = False,
 ) -> None:
     """Train a model; a run that was interrupted goes on where it was."""
+    # here, so that `gesso train --help` needs no torch
     from gesso.config.load import load_recipe
     from gesso.train.launch import launch
     from gesso.train.log import plot_log
     from gesso.train.recipes import build_objective
 
+    # first: a wrong recipe is told at once, before accelerate and the data are set up
     settings = load_recipe(recipe, overrides or ())
     quiet_transformers()
     if dry_run:
+        # the objective a run would use, so what is shown is what would be learned
         out.print(build_objective(settings).show(0))
         return
     folder = launch(settings)

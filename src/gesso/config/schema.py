@@ -8,7 +8,16 @@ from typing import Any, Final, Literal
 
 from gesso.core.errors import ConfigError
 
-__all__ = ["DataSettings", "ModelSettings", "OptimSettings", "Recipe", "RunSettings"]
+__all__ = [
+    "AutoencoderSettings",
+    "DataSettings",
+    "DiffusionSettings",
+    "ModelSettings",
+    "OptimSettings",
+    "PreferenceSettings",
+    "Recipe",
+    "RunSettings",
+]
 
 # below this, a byte-level tokenizer has room for its 256 bytes and special tokens, but hardly a merge
 SMALLEST_VOCABULARY: Final = 300
@@ -24,12 +33,19 @@ class ModelSettings:
     """Folder or catalogue name of the vision tower (LLaVA pretraining)."""
     language: str | None = None
     """Folder or catalogue name of the language model (LLaVA pretraining)."""
+    autoencoder: str | None = None
+    """Folder of the autoencoder whose latents a UNet learns (diffusion)."""
+    text_encoder: str | None = None
+    """Folder of a CLIP with its tokenizer, whose text side is a UNet's first text encoder (diffusion)."""
+    text_encoder_2: str | None = None
+    """Folder of the second text encoder, made by a recipe with the same tokenizer (diffusion)."""
     tokenizer: str | None = None
     """Folder of the tokenizer; none trains one on the recipe's own texts (language objective only)."""
     vocabulary: int = 2048
     """Entries of a newly trained tokenizer."""
     shape: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """Sizes of a new model, by part ("text", "vision", "language"): arguments of its transformers config."""
+    """Sizes of a new model, by part ("text", "vision", "language", "judge", "autoencoder", "unet"): arguments
+    of its transformers config or of its diffusers class."""
     projector: str = "mlp2x_gelu"
     """Type of a new projector."""
     template: str | None = None
@@ -38,6 +54,9 @@ class ModelSettings:
     """How pictures become squares; none keeps that of `init`, and pads for a new chat model."""
     attention: Literal["sdpa", "eager"] = "sdpa"
     """Attention kernel while training; for tiny models on a CPU, eager is about twice as fast."""
+    canvas_tokens: bool = False
+    """Give the tokenizer one token for each fixed stretch of a canvas program (planning objective). Programs
+    of the minis then take less than half the positions; their text stays the same."""
 
     def __post_init__(self) -> None:
         """Refuse vocabularies too small for a tokenizer."""
@@ -48,12 +67,14 @@ class ModelSettings:
 class DataSettings:
     """Where examples come from."""
 
-    source: Literal["storybook", "llava-json"] = "storybook"
-    """The procedural world, or a LLaVA JSON list with a folder of pictures."""
+    source: Literal["storybook", "llava-json", "messages", "boxes"] = "storybook"
+    """The procedural world; a LLaVA JSON list with a folder of pictures; for planning and preferences JSONL
+    of conversations or pairs (messages), or of captions with boxes (boxes), as `gesso.train.plans`, `pairs`
+    and `boxes` describe them."""
     path: str | None = None
-    """The JSON file (llava-json)."""
+    """The file (all but storybook)."""
     images: str | None = None
-    """Folder the JSON's picture paths are relative to (llava-json)."""
+    """Folder the picture paths of a file are relative to (llava-json; boxes take colours from it)."""
     count: int = 100_000
     """Different storybook pictures; they repeat, with new texts, after that many."""
     seed: int = 1
@@ -71,6 +92,8 @@ class DataSettings:
     With 0, every picture has its description only."""
     describe: float = 1.0
     """Share of pictures with a full description."""
+    edits: float = 0.5
+    """Share of canvas conversations that go on with one or two edits (planning and preference objectives)."""
     length: int = 256
     """Positions of one row; conversations are packed into it while they fit."""
 
@@ -78,11 +101,63 @@ class DataSettings:
         """Refuse counts below their minimum, shares outside [0, 1] and a JSON source without a path."""
         _check_least("data", self, 1, "count", "size", "length")
         _check_least("data", self, 0, "questions")
-        for name in ("chinese", "describe"):
+        for name in ("chinese", "describe", "edits"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"data.{name} is {getattr(self, name)}; it must be in [0, 1]")
         if self.source == "llava-json" and not (self.path and self.images):
             raise ConfigError("data.source llava-json needs data.path (the JSON) and data.images (a folder)")
+        if self.source in ("messages", "boxes") and not self.path:
+            raise ConfigError(f"data.source {self.source} needs data.path (a JSONL file)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AutoencoderSettings:
+    """What an autoencoder's loss weighs beside the mean absolute error, which counts 1."""
+
+    crop: int = 64
+    """Side of the random pieces of pictures it learns from, in pixels; convolutions need no more."""
+    edges: float = 1.0
+    """Weight of the error of differences between neighbours at three scales: crisp stripes and dots."""
+    kl: float = 1e-3
+    """Weight of the divergence from a standard normal, a mean over the values of the latent. More of it
+    leaves more noise in the latents, so that the decoder forgives what a UNet gets slightly wrong."""
+
+    def __post_init__(self) -> None:
+        """Refuse negative weights and pieces of nothing."""
+        _check_least("autoencoder", self, 1, "crop")
+        _check_least("autoencoder", self, 0, "edges", "kl")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiffusionSettings:
+    """How a UNet learns to paint."""
+
+    prediction: Literal["epsilon", "v_prediction"] = "epsilon"
+    """What it predicts: the noise, or the velocity of arXiv 2202.00512. A painter reads it from the model."""
+    snr_gamma: float = 5.0
+    """Noise levels weigh min(SNR, gamma) in the error of the clean latent (min-SNR, arXiv 2303.09556)."""
+    things: float = 1.0
+    """Additional weight of latent cells that show things, as a share of what every cell weighs."""
+    regions: float = 0.75
+    """Share of pictures told by canvas regions with their own texts; the rest has one text for all."""
+    dropout: float = 0.1
+    """Share of pictures without text, which guidance needs (arXiv 2207.12598)."""
+    window: int = 77
+    """Ids of one window of text. A small world needs fewer than CLIP's 77; the model's tokenizers tell it."""
+    average: float = 0.999
+    """Decay of the moving average of the weights, which is what is saved; 0 saves the weights themselves."""
+
+    def __post_init__(self) -> None:
+        """Refuse shares outside [0, 1] and windows without room for text."""
+        _check_least("diffusion", self, 4, "window")
+        _check_least("diffusion", self, 0, "things")
+        for name in ("regions", "dropout"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ConfigError(f"diffusion.{name} is {getattr(self, name)}; it must be in [0, 1]")
+        if not self.snr_gamma > 0:
+            raise ConfigError(f"diffusion.snr_gamma is {self.snr_gamma}; it must be > 0")
+        if not 0 <= self.average < 1:
+            raise ConfigError(f"diffusion.average is {self.average}; it must be in [0, 1)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,17 +232,61 @@ class RunSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PreferenceSettings:
+    """How a model learns from pairs of answers (DPO, arXiv 2305.18290), and how pairs are sampled."""
+
+    beta: float = 0.1
+    """How strongly the model is held to the one it starts as."""
+    normalise: bool = False
+    """Divide log-probabilities by the length of their answer (Tülu 3, arXiv 2411.15124, equation 6)."""
+    sft: float = 0.0
+    """Weight of the mean cross-entropy of the chosen answers, added to the loss."""
+    samples: int = 8
+    """Answers to one wish; the best is paired with a worse one. (Storybook only.)"""
+    temperature: float = 1.0
+    """Of these samples."""
+    top_p: float = 1.0
+    """Of these samples: the smallest set of tokens whose probability reaches this."""
+    max_new_tokens: int = 1024
+    """Longest sample, in tokens."""
+
+    def __post_init__(self) -> None:
+        """Refuse weights and shares out of range."""
+        _check_least("preference", self, 2, "samples")
+        _check_least("preference", self, 1, "max_new_tokens")
+        for name, holds in (
+            ("beta", self.beta > 0),
+            ("sft", self.sft >= 0),
+            ("temperature", self.temperature > 0),
+            ("top_p", 0 < self.top_p <= 1),
+        ):
+            if not holds:
+                raise ConfigError(f"preference.{name} is {getattr(self, name)}, which is out of range")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
     """A whole training run."""
 
-    objective: Literal["dense", "contrastive", "language", "vision-language"]
-    """What is learned: what patches show, which text fits a picture, texts, or answers about pictures."""
+    objective: Literal[
+        "dense", "contrastive", "language", "vision-language", "planning", "preference",
+        "text-facts", "autoencoder", "diffusion", "judge",
+    ]  # fmt: skip
+    """What is learned: what patches show, which text fits a picture, texts, answers about pictures, canvas
+    programs, which of two answers is better; and for painting: which facts a text has told, pictures from
+    latents, latents from texts, what painted things are."""
     model: ModelSettings
     data: DataSettings
     run: RunSettings
     optim: OptimSettings = field(default_factory=OptimSettings)
+    preference: PreferenceSettings | None = None
+    """For the objective of that name only; none takes the defaults."""
     tune: dict[str, float] = field(default_factory=dict)
     """Learning rate by part of the model ("vision", "projector", "language"); 0 freezes the part."""
+    autoencoder: AutoencoderSettings | None = None
+    """For the objective of that name only; none takes the defaults."""
+    diffusion: DiffusionSettings | None = None
+    """For the objective of that name only; none takes the defaults."""
     about: str = ""
     """One line for people."""
 

@@ -5,6 +5,7 @@ GessoError
 │   ├── ConfigError       a setting or recipe holds an unknown or unusable value
 │   ├── UnsupportedError  a valid request that this model or version cannot do
 │   └── UnknownNameError  a name that no registry or catalogue row has
+├── CanvasError           a canvas, or a program that should give one, is not valid
 ├── MediaError            a picture, sound or film cannot be read or is refused by policy
 ├── CheckpointError       weights and model do not fit each other, or a file is damaged
 ├── MissingExtraError     an optional package is not installed; names the extra
@@ -17,8 +18,10 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 __all__ = [
+    "CanvasError",
     "CheckpointError",
     "ConfigError",
+    "EndpointError",
     "GessoError",
     "MediaError",
     "MissingExtraError",
@@ -63,12 +66,34 @@ class UnknownNameError(UsageError):
         self.near = near
 
 
+class CanvasError(GessoError):
+    """A canvas, or a program that should give one, is not valid.
+
+    Args:
+        problem: what came, what is allowed and what to do.
+        line: line of the text that was read, counted from 1; None if no text was read.
+    """
+
+    def __init__(self, problem: str, line: int | None = None) -> None:
+        super().__init__(problem if line is None else f"line {line}: {problem}")
+        self.problem = problem
+        self.line = line
+
+    def at(self, line: int) -> "CanvasError":
+        """The same problem, found in a line of a program."""
+        return CanvasError(self.problem, line)
+
+
 class MediaError(GessoError):
     """A picture, sound or film is damaged, of an unknown kind, too large, or refused by policy."""
 
 
 class CheckpointError(GessoError):
     """A checkpoint is damaged, incomplete, or does not fit the model it is loaded into."""
+
+
+class EndpointError(GessoError):
+    """A server that gesso asks for an answer cannot be reached, refuses, or breaks off."""
 
 
 class MissingExtraError(GessoError):

@@ -13,7 +13,7 @@ from gesso.engines.catalog_rows import BUILDERS, LICENCES, NEEDS, ROWS
 
 __all__ = ["VERSION", "ModelRow", "count_parameters", "find", "known", "mini_folder", "model_rows"]
 
-VERSION: Final = "0.1"
+VERSION: Final = "0.2"
 """The version of gesso that this catalogue belongs to."""
 
 MINIS: Final = Path(__file__).parents[1] / "minis"
@@ -58,7 +58,7 @@ class ModelRow:
     @property
     def runnable(self) -> bool:
         """Whether this version of gesso runs it."""
-        return self.since <= VERSION
+        return self.since <= VERSION and bool(self.builder)
 
     def memory(self, bits: int) -> float:
         """Gigabytes (10^9 bytes) of the weights alone, at this many bits each."""

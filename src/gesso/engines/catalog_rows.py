@@ -16,7 +16,10 @@ BUILDERS: Final = {
     "mini-clip": "gesso.engines.builders:build_clip",
     "mini-lm": "gesso.engines.builders:build_text_chat",
     "mini-llava": "gesso.engines.builders:build_llava",
+    "mini-omost": "gesso.engines.plan_build:build_planner",
     "llava": "gesso.engines.builders:build_llava",
+    "omost": "gesso.engines.plan_build:build_omost",
+    "realvisxl_v4.0": "",
 }
 """What loads a model, by its name or by its system."""
 

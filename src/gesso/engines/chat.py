@@ -6,6 +6,7 @@ turn of a conversation, only what is new is embedded and read: a picture of the 
 
 from collections.abc import Callable, Generator, Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from hashlib import sha256
 from itertools import pairwise, takewhile
 from typing import Final
@@ -18,7 +19,7 @@ from gesso.core.errors import UsageError
 from gesso.core.messages import Message
 from gesso.core.results import Answer
 from gesso.core.sampling import Sampling
-from gesso.engines.generate import MAX_BATCH, Piece, generate, stream
+from gesso.engines.generate import MAX_BATCH, Decoding, Piece, generate, stream
 from gesso.engines.kv import can_crop, crop, new_cache
 from gesso.models.base import IMAGE_INDEX, ChatModel, Encoded, ImageTiles, Processor
 
@@ -120,6 +121,7 @@ class Chat:
         sampling: Sampling = DEFAULT,
         *,
         cancelled: Callable[[], bool] | None = None,
+        decoding: Decoding = stream,
     ) -> AnswerStream:
         """Answer one conversation piece by piece.
 
@@ -127,11 +129,13 @@ class Chat:
             messages: the conversation; the last message is the user's.
             sampling: how to choose tokens and when to stop.
             cancelled: asked before each token, such as `threading.Event().is_set`; True ends the answer.
+            decoding: how tokens are made of the prompt; beams have their own way.
 
         Raises:
             UsageError: the conversation does not fit the model's context, or its roles are out of order.
             UnsupportedError: a part that the model cannot take.
         """
+        # all that can be refused is refused here, before the first piece is asked for
         encoded = self.processor.encode(messages)
         if sampling.num_beams > 1:  # beams keep caches of their own
             prompt = self._embed(encoded)
@@ -139,12 +143,16 @@ class Chat:
             return AnswerStream(stream(self.model, self.processor.tokenizer, [prompt], [fitted]))
         read, prompt = self._read(encoded)
         fitted = self._fitted(sampling, sum(read.widths))
-        return AnswerStream(self._answer(read, prompt, fitted, cancelled))
+        # there is one row only, so its number says nothing
+        asked = None if cancelled is None else lambda _: cancelled()
+        making = partial(decoding, cancelled=asked, cache=read.cache)
+        return AnswerStream(self._answer(read, prompt, fitted, making))
 
     def batch(self, conversations: Sequence[Sequence[Message]], sampling: Sampling = DEFAULT) -> list[Answer]:
         """Answer many conversations, several at a time; errors as in `stream`."""
         answers: list[Answer] = []
         for start in range(0, len(conversations), self._max_batch):
+            # one chunk's pictures at a time are in memory
             chunk = conversations[start : start + self._max_batch]
             prompts = [self._embed(self.processor.encode(messages)) for messages in chunk]
             samplings = [self._fitted(sampling, len(prompt)) for prompt in prompts]
@@ -168,6 +176,7 @@ class Chat:
         # the last unit is always read anew: the logits behind it are needed
         pairs = zip(held.units, units[:-1], strict=False)
         held = held.cut(sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs)))
+        # one part behind each picture: how many positions a picture takes is known once it is embedded
         embeddings, widths = [], list(held.widths)
         for part in _parts(encoded, len(held.units)):
             embeddings.append(self._embed(part))  # [P, D]
@@ -175,16 +184,22 @@ class Chat:
         return _Read(units, tuple(widths), held.cache), torch.cat(embeddings)  # [L, D]
 
     def _answer(
-        self, read: _Read, prompt: Tensor, sampling: Sampling, cancelled: Callable[[], bool] | None
+        self, read: _Read, prompt: Tensor, sampling: Sampling, decoding: Decoding
     ) -> Generator[Piece, None, None]:
         """Read and answer; afterwards the prompt is held for the next turn."""
-        asked = None if cancelled is None else lambda _: cancelled()
-        tokenizer = self.processor.tokenizer
         try:
-            yield from stream(self.model, tokenizer, [prompt], [sampling], cancelled=asked, cache=read.cache)
-        finally:
-            if can_crop(read.cache) and read.cache.get_seq_length() >= sum(read.widths):
-                self._last = read.cut(len(read.units))
+            yield from decoding(self.model, self.processor.tokenizer, [prompt], [sampling])
+        except GeneratorExit:  # closed between two tokens: the prompt is whole
+            self._hold(read)
+            raise
+        # any other end, Ctrl-C above all, may come in the middle of a forward pass and leave the first layers
+        # with more positions than the last ones; such a cache is not held
+        self._hold(read)
+
+    def _hold(self, read: _Read) -> None:
+        """Keep a prompt for the next turn, if all of it was read and what came behind it can be forgotten."""
+        if can_crop(read.cache) and read.cache.get_seq_length() >= sum(read.widths):
+            self._last = read.cut(len(read.units))
 
     def _fitted(self, sampling: Sampling, prompt: int) -> Sampling:
         """The settings, with the token limit lowered to what the context has room for."""
@@ -204,6 +219,7 @@ def _units(encoded: Encoded) -> tuple[Hashable, ...]:
 
 
 def _digest(image: ImageTiles) -> tuple[str, tuple[int, int]]:
+    # by what it shows: the next turn brings another object. The size decides which rows are unpadded
     pixels = image.pixels.detach().cpu().contiguous().view(torch.uint8)
     return sha256(pixels.numpy().data).hexdigest(), image.size
 
@@ -213,6 +229,7 @@ def _parts(encoded: Encoded, start: int) -> Iterator[Encoded]:
     ids = encoded.ids
     images = iter(encoded.images[ids[:start].count(IMAGE_INDEX) :])
     ends = [index + 1 for index in range(start, len(ids)) if ids[index] == IMAGE_INDEX]
+    # a dict, not a set: the ends are in order, and a picture at the very end would be there twice
     for begin, end in pairwise(dict.fromkeys((start, *ends, len(ids)))):
         shown = (next(images),) if ids[end - 1] == IMAGE_INDEX else ()
         yield Encoded(ids[begin:end], encoded.supervised[begin:end], shown)

@@ -34,6 +34,7 @@ class StopFilter:
         if not self._stop:
             return text
         text = self._held + text
+        # (end, start): the first end wins, of equal ends the first start, which is the longest text
         found = [(at + len(stop), at) for stop in self._stop if (at := text.find(stop)) >= 0]
         if found:
             self.stopped, self._held = True, ""
@@ -49,6 +50,7 @@ class StopFilter:
 
     def _overhang(self, text: str) -> int:
         """Length of the longest end of the text that begins a stop text."""
+        # one letter less than the longest stop text: all of it would have been found
         longest = min(len(text), max(map(len, self._stop)) - 1)
         ends = (size for size in range(longest, 0, -1) if any(s.startswith(text[-size:]) for s in self._stop))
         return next(ends, 0)
@@ -80,8 +82,10 @@ class TextStream:
         """Take the next token; returns the text that is now certain, often empty."""
         self._window.append(token)
         text = self._unpassed()
+        # the next token may complete the character; one that never does waits for the end
         if not text or text.endswith(BROKEN):
             return ""
+        # keeps what was just passed on: sentencepiece writes a word's blank only behind another word
         self._window = self._window[self._passed :]
         self._passed = len(self._window)
         return self._filter.push(text)
@@ -95,6 +99,7 @@ class TextStream:
     def _unpassed(self) -> str:
         """The text of the window's tokens that were not passed on yet."""
         before = self._backend.decode(self._window[: self._passed], skip_special_tokens=True)
+        # decoded with its context and cut by letters: a token alone may read differently
         return self._backend.decode(self._window, skip_special_tokens=True)[len(before) :]
 
 

@@ -6,7 +6,7 @@ once. What a row says does not depend on the rows beside it (up to rounding): ea
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import torch
 from torch import Tensor
@@ -20,7 +20,7 @@ from gesso.engines.kv import keep_rows, new_cache
 from gesso.engines.pick import TokenPicker
 from gesso.models.base import ChatModel
 
-__all__ = ["MAX_BATCH", "Piece", "end_tokens", "generate", "stream"]
+__all__ = ["MAX_BATCH", "Decoding", "Piece", "Row", "end_tokens", "generate", "stream"]
 
 MAX_BATCH: Final = 16
 """Rows decoded together unless told otherwise; more are done one batch after the other."""
@@ -39,6 +39,23 @@ class Piece:
     row: int
     text: str
     answer: Answer | None = None
+
+
+class Decoding(Protocol):
+    """A way to answer prompts; `stream` is the usual one, and says what the arguments are."""
+
+    def __call__(
+        self,
+        model: ChatModel,
+        tokenizer: PreTrainedTokenizerBase,
+        prompts: Sequence[Tensor],
+        samplings: Sequence[Sampling],
+        *,
+        cancelled: Callable[[int], bool] | None = None,
+        cache: Cache | None = None,
+    ) -> Generator[Piece, None, None]:
+        """Answer prompts piece by piece."""
+        ...
 
 
 def generate(
@@ -83,7 +100,7 @@ def stream(
     backend, ends = backend_of(tokenizer), end_tokens(model.language_model, tokenizer)
     past = cache.get_seq_length() if cache is not None else 0
     rows = [
-        _Row(number, past + len(prompt), sampling, ends, TextStream(backend, sampling.stop))
+        Row(number, past + len(prompt), sampling, ends, TextStream(backend, sampling.stop))
         for number, (prompt, sampling) in enumerate(zip(prompts, samplings, strict=True))
     ]
     plain = [row for row in rows if row.sampling.num_beams == 1]
@@ -107,8 +124,18 @@ def end_tokens(language_model: PreTrainedModel, tokenizer: PreTrainedTokenizerBa
 
 
 @dataclass(slots=True)
-class _Row:
-    """One prompt on its way to an answer."""
+class Row:
+    """One prompt on its way to an answer.
+
+    Attributes:
+        number: which prompt it is.
+        prompt_tokens: positions of the prompt and of what lies before it.
+        sampling: its settings.
+        ends: tokens that end it.
+        text: turns its tokens into text.
+        said: its text so far, in pieces.
+        made: its tokens so far, counted.
+    """
 
     number: int
     prompt_tokens: int
@@ -150,7 +177,7 @@ class _Decoder:
     """
 
     def __init__(
-        self, model: PreTrainedModel, cache: Cache, prompts: Sequence[Tensor], rows: Sequence[_Row]
+        self, model: PreTrainedModel, cache: Cache, prompts: Sequence[Tensor], rows: Sequence[Row]
     ) -> None:
         self._model = model
         self._cache = cache
@@ -195,7 +222,7 @@ class _Decoder:
         return logits
 
 
-def _decode(decoder: _Decoder, rows: Sequence[_Row], cancelled: Callable[[int], bool]) -> Iterator[Piece]:
+def _decode(decoder: _Decoder, rows: Sequence[Row], cancelled: Callable[[int], bool]) -> Iterator[Piece]:
     logits = decoder.start()
     while True:
         tokens = decoder.picker.pick(logits)  # [B]
@@ -215,7 +242,7 @@ def _decode(decoder: _Decoder, rows: Sequence[_Row], cancelled: Callable[[int], 
         logits = decoder.step(tokens)
 
 
-def _replay(row: _Row, tokens: Sequence[int]) -> Piece:
+def _replay(row: Row, tokens: Sequence[int]) -> Piece:
     """The answer made of tokens that are all known already: they reach an end token or the limit."""
     answer = next(piece.answer for piece in map(row.take, tokens) if piece.answer is not None)
     return Piece(row.number, answer.text, answer)

@@ -15,6 +15,7 @@ from gesso.engines.catalog import ModelRow, mini_folder
 
 __all__ = ["Gpu", "Machine", "Verdict", "inspect", "judge", "missing_packages"]
 
+# room for keys, values and activations of a few thousand positions
 HEADROOM: Final = 1.2
 """Memory a run takes, as a multiple of its weights."""
 
@@ -70,7 +71,9 @@ def inspect() -> Machine:
         python=platform.python_version(),
         torch=torch.__version__,
         transformers=version("transformers"),
+        # what this process may use, which in a container is less than what the machine has
         cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        # all of it, not what is free: other programs come and go
         memory=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9,
         gpus=tuple(Gpu(device.name, device.total_memory / 1e9) for device in devices),
     )
@@ -86,10 +89,12 @@ def judge(row: ModelRow, machine: Machine) -> Verdict:
         except CheckpointError as error:
             return Verdict("no", str(error))
         return Verdict("ready")
+    # published models at the size they are loaded in, though 8 and 4 bits would take less
     needed = HEADROOM * row.memory(BITS)
     if needed > machine.largest:
         place = "GPU" if machine.gpus else "memory"
         return Verdict("no", f"takes about {needed:.0f} GB, the {place} has {machine.largest:.0f} GB")
+    # a checkpoint's tower or base is another repository, without which it does not run either
     absent = [name for name in (row.repository, *row.needs) if not _cached(name)]
     if absent:
         return Verdict("fetch", "fetched on first use: " + ", ".join(absent))
@@ -102,7 +107,9 @@ def missing_packages() -> dict[str, list[str]]:
     for requirement in requires("gesso") or []:
         package, extra = _NAME.match(requirement), _EXTRA.search(requirement)
         if package is not None and extra is not None:
+            # also where nothing is missing, so that an extra that is there is listed
             packages = missing.setdefault(extra[1], [])
+            # "dev" names "gesso[train]", which is this package itself
             if package[0] != "gesso" and not _installed(package[0]):
                 packages.append(package[0])
     return missing
@@ -117,4 +124,5 @@ def _installed(package: str) -> bool:
 
 
 def _cached(repository: str) -> bool:
+    # a path; None is "not here", and a marker of its own is "known not to exist"
     return isinstance(try_to_load_from_cache(repository, "config.json"), str)

@@ -26,6 +26,7 @@ class TokenPicker:
         self._greedy = all(sampling.greedy for sampling in samplings)
         self._generators = [_generator(sampling.seed) for sampling in samplings]
         # a greedy row is one that samples from its single likeliest token
+        # 1, where 0 would divide by nothing
         self._temperature = _column([sampling.temperature or 1.0 for sampling in samplings], device)
         self._top_k = _column([1 if sampling.greedy else sampling.top_k for sampling in samplings], device)
         self._top_p = _column([sampling.top_p for sampling in samplings], device)
@@ -39,11 +40,12 @@ class TokenPicker:
             logits = self._with_penalty(logits)
         tokens = logits.argmax(-1) if self._greedy else self._draw(logits)  # [B]
         if self._seen is not None:
-            self._seen.scatter_(1, tokens[:, None], True)
+            self._seen.scatter_(1, tokens[:, None], True)  # [B, V] at [B, 1]
         return tokens
 
     def keep(self, rows: Tensor) -> None:
         """Go on with the rows that `rows` [K] names only."""
+        # a row goes on with its own random numbers, whoever left the batch
         self._generators = [self._generators[row] for row in rows.tolist()]
         for name in ("_temperature", "_top_k", "_top_p", "_penalty"):
             setattr(self, name, getattr(self, name)[rows])
@@ -52,30 +54,36 @@ class TokenPicker:
 
     def _with_penalty(self, logits: Tensor) -> Tensor:
         """Makes tokens that were already picked less likely (CTRL, arXiv 1909.05858, section 4.1)."""
+        # made at the first step, when the size of the vocabulary is known, [B, V]
         if self._seen is None:
             self._seen = torch.zeros_like(logits, dtype=torch.bool)
+        # a negative logit is made smaller by multiplying, a positive one by dividing
         lowered = torch.where(logits < 0, logits * self._penalty, logits / self._penalty)
-        return torch.where(self._seen, lowered, logits)
+        return torch.where(self._seen, lowered, logits)  # [B, V]
 
     def _draw(self, logits: Tensor) -> Tensor:
         """A sample per row, [B], by inverting the cumulative distribution over the tokens that are kept."""
         ordered, tokens = (logits / self._temperature).sort(-1, descending=True)  # [B, V] each
         rank = torch.arange(logits.shape[-1], device=logits.device)
+        # [B, 1] against [V] -> [B, V]; 0 keeps all
         ordered = ordered.masked_fill((self._top_k > 0) & (rank >= self._top_k), -torch.inf)
         share = ordered.softmax(-1)
+        # the probability of all likelier tokens: the one that passes top_p is kept, so at least one always is
         before = share.cumsum(-1) - share
         share = share.masked_fill(before >= self._top_p, 0)
+        # not scaled to 1 again: the aim below is scaled instead, which costs one number a row
         total = share.cumsum(-1)  # [B, V]
         draws = torch.cat([torch.rand(1, generator=generator) for generator in self._generators])
         aim = draws.to(logits.device)[:, None] * total[:, -1:]  # [B, 1]
         last = (share > 0).sum(-1, keepdim=True) - 1  # rounding must not reach a token that was ruled out
-        index = torch.searchsorted(total, aim, right=True).minimum(last)
-        return tokens.gather(1, index)[:, 0]
+        index = torch.searchsorted(total, aim, right=True).minimum(last)  # [B, 1]
+        return tokens.gather(1, index)[:, 0]  # [B, V] at [B, 1] -> [B]
 
 
 def _generator(seed: int | None) -> torch.Generator:
     generator = torch.Generator()
     if seed is None:
+        # from the system's entropy: torch's own default is the same at every start
         generator.seed()
     else:
         generator.manual_seed(seed)

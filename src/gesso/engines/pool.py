@@ -4,17 +4,19 @@ from collections import OrderedDict
 
 import torch
 
+from gesso.core.errors import UsageError
 from gesso.core.registry import import_target
 from gesso.engines.builders import builder_for, device_of, is_small
 from gesso.engines.catalog import known
 from gesso.engines.chat import Chat
 from gesso.engines.folders import folder_of
 from gesso.engines.options import LoadOptions
+from gesso.engines.plan import Planner
 from gesso.models.clip import ClipEncoder
 
 __all__ = ["Engine", "Pool", "load_engine"]
 
-Engine = Chat | ClipEncoder
+Engine = Chat | ClipEncoder | Planner
 
 
 def load_engine(name: str, options: LoadOptions) -> Engine:
@@ -29,6 +31,7 @@ def load_engine(name: str, options: LoadOptions) -> Engine:
     row = known(name)
     builder = import_target(row.builder if row is not None else builder_for(folder))
     threads = options.threads
+    # matrices this small are done before a second thread has begun
     if threads is None and is_small(folder) and device_of(options).type == "cpu":
         threads = 1
     if threads is not None:
@@ -42,14 +45,20 @@ class Pool:
 
     Args:
         limit: how many models are held.
+
+    Raises:
+        UsageError: a limit below 1 leaves room for none.
     """
 
     def __init__(self, limit: int = 2) -> None:
+        if limit < 1:
+            raise UsageError(f"limit is {limit}; a pool holds at least 1 model")
         self._limit = limit
         self._held: OrderedDict[tuple[str, LoadOptions], Engine] = OrderedDict()
 
     def get(self, name: str, options: LoadOptions | None = None) -> Engine:
         """A model, loaded if it is not held yet; errors as in `load_engine`."""
+        # with its options: the same weights in another dtype are another model
         key = (name, options or LoadOptions())
         if key not in self._held:
             while len(self._held) >= self._limit:

@@ -36,6 +36,7 @@ class TextChat:
     def embed(self, encoded: Encoded) -> Tensor:
         """Token embeddings [L, D]."""
         table = self._language_model.get_input_embeddings()
+        # [L] -> [L, D]
         embeddings: Tensor = table(torch.tensor(encoded.ids, device=self._language_model.device))
         return embeddings
 

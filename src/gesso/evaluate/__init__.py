@@ -2,13 +2,14 @@
 
 from gesso.evaluate.provenance import weights_digest
 from gesso.evaluate.report import Report, Score, report_table
-from gesso.evaluate.run import evaluate
+from gesso.evaluate.run import Plan, evaluate
 from gesso.evaluate.task import TASKS, Answers, Embeds, Record, Sample, Task
 
 __all__ = [
     "TASKS",
     "Answers",
     "Embeds",
+    "Plan",
     "Record",
     "Report",
     "Sample",

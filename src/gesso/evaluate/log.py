@@ -55,6 +55,7 @@ class SampleLog:
         if not self.path.is_file():
             return []
         data = self.path.read_bytes()
+        # everything after the last line break was being written when the run was killed
         whole = data.rfind(b"\n") + 1
         if whole < len(data):
             with self.path.open("r+b") as file:
@@ -65,8 +66,9 @@ class SampleLog:
         try:
             values = json.loads(line)
             if "settings" in values:
-                self._check(values["settings"])
+                self._check(dict(values["settings"]))
                 self.makers.append(values["made_by"])
+            # an answer of which nobody can say how it came about is worth nothing
             elif not self.makers:
                 raise ValueError("it does not begin with its settings")
             else:
@@ -89,12 +91,14 @@ class SampleLog:
 
     def _write(self, lines: Iterable[Mapping[str, Any]]) -> None:
         text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+        # "\n" on every system: the reader looks for it byte by byte
         with self.path.open("a", encoding="utf-8", newline="\n") as file:
             file.write(text)
 
 
 def _line(record: Record) -> dict[str, Any]:
     values = asdict(record)
+    # most tasks have none; thousands of empty mappings make a log hard to read
     if not record.extras:
         del values["extras"]
     return values

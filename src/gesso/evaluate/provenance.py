@@ -22,9 +22,11 @@ def source_commit(file: Path = Path(__file__)) -> str | None:
 
     None if git does not track the file, as in an installed package, or if there is no git.
     """
+    # an installed package may lie inside somebody else's repository, whose commit says nothing about it
     if _git(file, "ls-files", "--error-unmatch", file.name) is None:
         return None
     commit = _git(file, "rev-parse", "HEAD")
+    # untracked files do not count: runs and caches lie around in every working copy
     return f"{commit}+changes" if _git(file, "status", "--porcelain", "--untracked-files=no") else commit
 
 
@@ -34,6 +36,7 @@ def weights_digest(folder: Path) -> str:
     paths = sorted(path for pattern in WEIGHTS for path in folder.glob(pattern))
     for path in paths:
         with path.open("rb") as file:
+            # names and contents in order: two shards that change places are another model
             digest.update(path.name.encode() + file_digest(file, "sha256").digest())
     return digest.hexdigest()[:16] if paths else ""
 
@@ -41,6 +44,7 @@ def weights_digest(folder: Path) -> str:
 def _git(file: Path, *arguments: str) -> str | None:
     """What git says, None if it fails or is not there."""
     try:
+        # ten seconds: a status may take some on a network's disk, and no evaluation should hang on it
         done = subprocess.run(
             ["git", *arguments], cwd=file.parent, capture_output=True, text=True, check=True, timeout=10
         )

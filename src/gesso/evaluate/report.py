@@ -11,6 +11,7 @@ from gesso.evaluate.task import Record
 
 __all__ = ["Report", "Score", "report_table", "summarise"]
 
+# beyond any standard error, and the same on machines that add up in another order
 DIGITS = 6
 
 
@@ -74,6 +75,7 @@ def summarise(records: Iterable[Record]) -> tuple[Score, dict[str, Score]]:
     kinds: dict[str, list[float]] = {}
     extras: dict[str, list[float]] = {}
     for record in records:
+        # by kind, records count one by one: within a kind each sample has but one
         samples.setdefault(record.id, []).append(record.score)
         kinds.setdefault(record.kind, []).append(record.score)
         for name, value in record.extras.items():

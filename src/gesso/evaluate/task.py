@@ -21,6 +21,8 @@ __all__ = ["TASKS", "Answers", "Embeds", "Model", "Record", "Sample", "Task", "a
 TASKS: Final = LazyTable(
     "task",
     {
+        "storybook-canvas": "gesso.evaluate.tasks.canvas:StorybookCanvas",
+        "storybook-canvas-free": "gesso.evaluate.tasks.canvas:StorybookCanvasFree",
         "storybook-describe": "gesso.evaluate.tasks.storybook:StorybookDescribe",
         "storybook-retrieval": "gesso.evaluate.tasks.storybook:StorybookRetrieval",
         "storybook-vqa": "gesso.evaluate.tasks.storybook:StorybookVqa",
@@ -29,6 +31,7 @@ TASKS: Final = LazyTable(
 """Name of a task -> its class."""
 
 
+# checked by their methods' names: a model need not know of gesso to be evaluated
 @runtime_checkable
 class Answers(Protocol):
     """A model that answers conversations, such as `gesso.load` gives."""

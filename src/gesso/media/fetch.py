@@ -1,6 +1,5 @@
 """Where media may come from, and reading them from the network and from `data:` URLs within those limits."""
 
-import binascii
 import re
 import socket
 from base64 import b64decode
@@ -18,7 +17,9 @@ from gesso.core.errors import MediaError, UsageError
 
 __all__ = ["DEFAULT_POLICY", "FetchPolicy", "fetch", "read_data_url", "shorten"]
 
+# RFC 6052: behind such an address a translator connects to the IPv4 address in its last 32 bits
 _NAT64: Final = IPv6Network("64:ff9b::/96")
+# RFC 2397: a type, then parameters such as ;charset=utf-8, matched lazily lest the last one swallow ;base64
 _DATA_URL: Final = re.compile(r"data:([\w.+-]+/[\w.+-]+)?((?:;[^;,]*)*?)(;base64)?,", re.IGNORECASE)
 
 
@@ -40,6 +41,7 @@ class FetchPolicy:
     allow_http: bool = False
     allowed_hosts: frozenset[str] | None = None
     allow_private: bool = False
+    # 32 MiB: room for photographs of phones and most cameras, several of which a server may hold at a time
     max_bytes: int = 32 * 2**20
     timeout_s: float = 10.0
     max_redirects: int = 3
@@ -69,7 +71,9 @@ def fetch(url: str, policy: FetchPolicy) -> bytes:
         raise MediaError(f"{shorten(url)} is on the network, which the policy forbids; "
                          "send the content as a data: URL, or set allow_http")  # fmt: skip
     deadline = monotonic() + policy.timeout_s
-    with _network_errors(url), httpx2.Client(trust_env=False, follow_redirects=False) as client:
+    # a proxy of the environment (trust_env) would look the name up by itself, past our check of its address;
+    # redirects are followed here, since every hop must pass the policy
+    with _network_errors(url, policy), httpx2.Client(trust_env=False, follow_redirects=False) as client:
         target = httpx2.URL(url)
         for _ in range(policy.max_redirects + 1):
             answer = _get(client, target, policy, deadline)
@@ -92,22 +96,29 @@ def read_data_url(url: str, kind: str, policy: FetchPolicy) -> bytes:
     Raises:
         MediaError: it is malformed, too large, or of another kind.
     """
+    # the head alone: what follows the comma may be megabytes
     head = _DATA_URL.match(url[:256])
     if head is None:
         raise MediaError(f"{shorten(url)} is no valid data: URL; write data:{kind}/...;base64,...")
     media_type = (head[1] or "").lower()
+    # application/octet-stream is what a sender writes who does not know; no type at all means text/plain to
+    # the RFC, but pictures are sent so, and their reader finds out what they are
     if media_type and media_type.split("/")[0] not in (kind, "application"):
         raise MediaError(f"{shorten(url)} holds {media_type}; {kind} content is needed here")
-    content = url[head.end() :]
-    if len(content) > policy.max_bytes * 4 // 3 + 4:
-        raise MediaError(f"{shorten(url)} holds more than the {policy.max_bytes} bytes the policy allows; "
-                         "send a smaller file")  # fmt: skip
-    if not head[3]:
-        return unquote_to_bytes(content)
+    # base64 written in escapes takes four characters a byte, and nothing takes more: what is longer still
+    # cannot fit and is not decoded
+    if len(url) - head.end() > 4 * policy.max_bytes + len("%3D" * 4):
+        raise _too_large(url, policy)
     try:
-        return b64decode(content, validate=True)
-    except (binascii.Error, ValueError) as error:
+        # escapes may stand in base64 as well: browsers and forms write its + and = as %2B and %3D
+        content = unquote_to_bytes(url[head.end() :])
+        if head[3]:
+            content = b64decode(content, validate=True)
+    except ValueError as error:  # among them binascii's, and letters that UTF-8 cannot write
         raise MediaError(f"{shorten(url)} is damaged: {error}; encode the file again") from error
+    if len(content) > policy.max_bytes:
+        raise _too_large(url, policy)
+    return content
 
 
 def shorten(url: str, length: int = 80) -> str:
@@ -115,11 +126,24 @@ def shorten(url: str, length: int = 80) -> str:
     return url if len(url) <= length else f"{url[:length]}..."
 
 
+def _too_large(url: str, policy: FetchPolicy) -> MediaError:
+    return MediaError(f"{shorten(url)} holds more than the {policy.max_bytes} bytes the policy allows; "
+                      "send a smaller file or raise max_bytes")  # fmt: skip
+
+
+def _too_slow(url: str, policy: FetchPolicy) -> MediaError:
+    return MediaError(f"{shorten(url)} takes longer than the {policy.timeout_s:g} s the policy allows; "
+                      "try again, or raise timeout_s")  # fmt: skip
+
+
 def _get(client: httpx2.Client, url: httpx2.URL, policy: FetchPolicy, deadline: float) -> bytes | httpx2.URL:
     """The content, or the URL that the server sends us to."""
+    # the address in place of the name; certificates are checked against the name, which TLS gets as SNI
     pinned = url.copy_with(host=_checked_address(url, policy))
     # identity: a compressed answer could unfold far beyond the limit
     headers = {"Host": url.netloc.decode("ascii"), "Accept-Encoding": "identity"}
+    # httpx counts this anew for each wait on the socket. `_read` watches the sum for the content; a head that
+    # comes letter by letter is not caught
     left = max(deadline - monotonic(), 0.001)
     with client.stream("GET", pinned, headers=headers, timeout=left,
                        extensions={"sni_hostname": url.host}) as response:  # fmt: skip
@@ -133,13 +157,13 @@ def _get(client: httpx2.Client, url: httpx2.URL, policy: FetchPolicy, deadline: 
 
 def _read(response: httpx2.Response, url: str, policy: FetchPolicy, deadline: float) -> bytes:
     content = bytearray()
+    # raw: a server that compresses against our wish sends no more than the limit either way
     for chunk in response.iter_raw():
         content += chunk
         if len(content) > policy.max_bytes:
-            raise MediaError(f"{shorten(url)} is larger than the {policy.max_bytes} bytes the policy allows; "
-                             "use a smaller file or raise max_bytes")  # fmt: skip
+            raise _too_large(url, policy)
         if monotonic() > deadline:
-            raise MediaError(f"{shorten(url)} takes longer than the policy allows; raise timeout_s")
+            raise _too_slow(url, policy)
     return bytes(content)
 
 
@@ -151,8 +175,11 @@ def _checked_address(url: httpx2.URL, policy: FetchPolicy) -> str:
             f"host {url.host} is not allowed; allowed: {', '.join(sorted(policy.allowed_hosts))}"
         )
     port = url.port or (443 if url.scheme == "https" else 80)
+    # the only look-up; without a socket type every address would come three times
     found = socket.getaddrinfo(url.host, port, type=socket.SOCK_STREAM)
+    # "fe80::1%eth0": the zone names an interface of this machine and has no place in a URL
     addresses = [str(entry[4][0]).split("%")[0] for entry in found]
+    # all must be public, though the first is taken: a name that also means a private address is a trap
     if not policy.allow_private:
         for address in addresses:
             if not _is_public(ip_address(address)):
@@ -164,19 +191,22 @@ def _checked_address(url: httpx2.URL, policy: FetchPolicy) -> str:
 def _is_public(address: IPv4Address | IPv6Address) -> bool:
     if isinstance(address, IPv6Address):
         embedded = address.ipv4_mapped or address.sixtofour
+        # an IPv4 address inside an IPv6 one leads to the same host, so it is the one to judge
         if address in _NAT64:
             embedded = IPv4Address(address.packed[-4:])
         if embedded is not None:
             return _is_public(embedded)
+    # is_global is true of most multicast groups, which would make this machine talk to its neighbours
     return address.is_global and not address.is_multicast
 
 
 @contextmanager
-def _network_errors(url: str) -> Iterator[None]:
+def _network_errors(url: str, policy: FetchPolicy) -> Iterator[None]:
     try:
         yield
     except httpx2.TimeoutException as error:
-        raise MediaError(f"{shorten(url)} takes longer than the policy allows; raise timeout_s") from error
+        raise _too_slow(url, policy) from error
+    # OSError: the look-up of the name; UnicodeError: a name that IDNA cannot write
     except (httpx2.HTTPError, httpx2.InvalidURL, OSError, UnicodeError) as error:
         cause = str(error) or type(error).__name__
         raise MediaError(f"{shorten(url)} cannot be fetched: {cause}; check the address") from error

@@ -18,6 +18,7 @@ from gesso.media.fetch import DEFAULT_POLICY, FetchPolicy, fetch, read_data_url,
 
 __all__ = ["MAX_PIXELS", "data_url", "load_image"]
 
+# PIL itself only warns above 89 million and gives up above 179; as RGB this many take 300 MB
 MAX_PIXELS: Final = 100_000_000
 """Largest picture that is decoded; a header that announces more is refused before decoding."""
 
@@ -42,6 +43,7 @@ def load_image(source: Any, policy: FetchPolicy = DEFAULT_POLICY) -> Image.Image
         UsageError: `source` is none of these things.
     """
     if isinstance(source, Image.Image):
+        # pictures from files are of subclasses, and `info` may hold an orientation or a transparent colour
         if type(source) is Image.Image and source.mode == "RGB" and not source.info:
             return source  # made in memory, nothing to turn or fill
         return _upright_rgb(source, "the PIL image")
@@ -66,6 +68,7 @@ def _from_text(source: str, policy: FetchPolicy) -> Image.Image:
     scheme, colon, _ = source[:16].lower().partition(":")
     if scheme == "data" and colon:
         return _decode(BytesIO(read_data_url(source, "image", policy)), shorten(source, 40))
+    # a path may hold a colon ("C:\cat.png", "a:b.png"), but hardly "://"
     if "://" not in source[:32]:
         return _from_path(Path(source), policy)
     if scheme not in ("http", "https"):
@@ -86,6 +89,7 @@ def _from_path(path: Path, policy: FetchPolicy) -> Image.Image:
 
 def _decode(file: Any, name: str) -> Image.Image:
     with _damage(name):
+        # reads the header alone; pixels follow in `_as_rgb`, once their number is known to be bearable
         image = Image.open(file, formats=_FORMATS)
     return _upright_rgb(image, name)
 
@@ -95,15 +99,18 @@ def _upright_rgb(image: Image.Image, name: str) -> Image.Image:
         raise MediaError(f"{name} is {image.width} x {image.height} pixels; "
                          f"allowed: 1 to {MAX_PIXELS} in all, resize it")  # fmt: skip
     with _damage(name):
+        # cameras store pictures as the sensor lay and note in EXIF how to turn them
         return _as_rgb(ImageOps.exif_transpose(image))
 
 
 def _as_rgb(image: Image.Image) -> Image.Image:
+    # PIL's own conversion to L cuts at 255 and makes such pictures white
     if image.mode.startswith("I"):  # 16 bits a pixel, also when PIL holds them in 32
         return Image.fromarray((np.asarray(image).clip(0, 65535) >> 8).astype(np.uint8)).convert("RGB")
     if image.mode == "F":
         raise ValueError("its grey levels are floating point numbers, of unknown range")
     if image.has_transparency_data:
+        # convert("RGB") would show whatever colour lies under the clear pixels, often black
         clear = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", clear.size, "white"), clear).convert("RGB")
     return image.convert("RGB")
@@ -114,6 +121,7 @@ def _damage(name: str) -> Iterator[None]:
     """Turns PIL's many ways to fail into one, and keeps its warnings from the user."""
     try:
         with warnings.catch_warnings():
+            # about truncated metadata and large pictures: nothing a user of ours can act on
             warnings.filterwarnings("ignore", module=r"PIL\.")
             yield
     except _DAMAGE as error:

@@ -6,20 +6,15 @@ language model). Everything above works on these two alone, so it need not know 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Protocol
 
 from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from gesso.core.messages import Message
+from gesso.nn.merge import IGNORE_INDEX, IMAGE_INDEX
 
 __all__ = ["IGNORE_INDEX", "IMAGE_INDEX", "ChatModel", "Encoded", "ImageTiles", "Processor"]
-
-IMAGE_INDEX: Final = -200
-"""Stands in a row of token ids where one picture's features belong (LLaVA's value)."""
-
-IGNORE_INDEX: Final = -100
-"""Label of a position the loss leaves out."""
 
 
 @dataclass(frozen=True, slots=True)

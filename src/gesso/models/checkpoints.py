@@ -33,6 +33,7 @@ __all__ = [
     "weight_files",
 ]
 
+# transformers writes model.safetensors and pytorch_model.bin; converted checkpoints mix stem and ending
 WEIGHT_STEMS: Final = ("model", "pytorch_model")
 DAMAGE: Final = (OSError, RuntimeError, ValueError, LookupError, EOFError)
 """What torch raises on damaged files."""
@@ -61,10 +62,12 @@ def resolve_folder(name: str | Path, *, beside: Path | None = None) -> Path:
     Raises:
         CheckpointError: there is neither such a folder nor such a repository.
     """
+    # a checkpoint may name its tower by a path relative to itself
     for candidate in [Path(name).expanduser(), *([beside / name] if beside else [])]:
         if candidate.is_dir():
             return candidate
     try:
+        # neither code nor training states: optimizer files are several times the size of the weights
         patterns = ["*.json", "*.jinja", "*.model", "*.safetensors", "*.bin"]
         return Path(snapshot_download(str(name), allow_patterns=patterns))
     except (HFValidationError, LocalEntryNotFoundError, RepositoryNotFoundError) as error:
@@ -82,8 +85,8 @@ def read_json(path: Path) -> dict[str, Any]:
     """
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"cannot read {path}: {error}") from error
+    except (OSError, ValueError, RecursionError) as error:  # the last: brackets nested by the thousand
+        raise CheckpointError(f"cannot read {path}: {error}; fetch it again") from error
     if not isinstance(value, dict):
         raise CheckpointError(f"{path} holds a {type(value).__name__}; it must hold a JSON object")
     return value
@@ -93,14 +96,12 @@ def weight_files(folder: Path) -> list[Path]:
     """The weight files of a folder: safetensors before .bin, sharded or not; empty if there are none.
 
     Raises:
-        CheckpointError: an index names a shard that is not there.
+        CheckpointError: an index is damaged, or names a shard that is not there.
     """
     for stem, ending in ((s, e) for e in ("safetensors", "bin") for s in WEIGHT_STEMS):
         index = folder / f"{stem}.{ending}.index.json"
         if index.is_file():
-            shards = [folder / name for name in sorted(set(read_json(index)["weight_map"].values()))]
-            _require_files(shards, index)
-            return shards
+            return _shards(index)
         if (folder / f"{stem}.{ending}").is_file():
             return [folder / f"{stem}.{ending}"]
     return []
@@ -129,6 +130,7 @@ def rename_keys(keys: Iterable[str], rules: Sequence[KeyRule]) -> dict[str, str]
     Raises:
         CheckpointError: no rule knows a key, or two keys get the same name.
     """
+    # rules are few, keys up to thousands
     compiled = [(re.compile(rule.pattern), rule.target) for rule in rules]
     names: dict[str, str] = {}
     unknown: list[str] = []
@@ -153,6 +155,7 @@ def check_complete(found: Mapping[str, Sequence[int]], module: nn.Module) -> Non
         CheckpointError: a weight is missing, unexpected, or of another shape.
     """
     wanted = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
+    # a tied weight may be written once: tied names the one that stands in for it
     tied = getattr(module, "all_tied_weights_keys", {})
     missing = sorted(name for name in set(wanted) - set(found) if tied.get(name) not in found)
     unexpected = sorted(set(found) - set(wanted))
@@ -187,6 +190,7 @@ def fill(
     """
     with torch.device("meta"):
         check_complete({name: tensor.shape for name, tensor in tensors.items()}, model_class(config))
+    # not load_state_dict: from_pretrained also ties weights, casts, and computes buffers no file holds
     model: PreTrainedModel = model_class.from_pretrained(
         None, config=config, state_dict=dict(tensors), dtype=dtype
     )
@@ -197,21 +201,30 @@ def _read_file(path: Path) -> Iterator[tuple[str, Tensor]]:
     try:
         if path.suffix == ".safetensors":
             with safe_open(path, framework="pt") as file:
+                # a list: tensors are views of the mapped file, which is closed when the reader is left
                 yield from [(key, file.get_tensor(key)) for key in file.keys()]  # noqa: SIM118
             return
         # files of torch before 1.6 are no zip archives and cannot be mapped
         loaded = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except (*DAMAGE, SafetensorError, pickle.UnpicklingError) as error:
         raise CheckpointError(f"cannot read {path}: {error}") from error
+    # trainers' checkpoints hold optimizer and weights side by side, in dictionaries of their own
     if not isinstance(loaded, dict) or not all(isinstance(value, Tensor) for value in loaded.values()):
         raise CheckpointError(f"{path} does not hold tensors by name; a state dict is needed")
     yield from loaded.items()
 
 
-def _require_files(paths: Sequence[Path], index: Path) -> None:
-    absent = [path.name for path in paths if not path.is_file()]
+def _shards(index: Path) -> list[Path]:
+    """The files that an index names."""
+    places = read_json(index).get("weight_map")
+    if not isinstance(places, dict) or not all(isinstance(name, str) for name in places.values()):
+        raise CheckpointError(f"{index} has no weight_map from keys to files; fetch it again")
+    # a shard holds many keys, so its name comes up many times
+    shards = [index.parent / name for name in sorted(set(places.values()))]
+    absent = [path.name for path in shards if not path.is_file()]
     if absent:
         raise CheckpointError(f"{index} names files that are not there: {_some(absent)}; fetch them again")
+    return shards
 
 
 def _some(names: Sequence[str]) -> str:

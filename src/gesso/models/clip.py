@@ -13,7 +13,7 @@ from transformers import AutoTokenizer, CLIPImageProcessorPil, CLIPModel, PreTra
 from gesso.core.errors import CheckpointError
 from gesso.models.checkpoints import read_json
 
-__all__ = ["ClipEncoder"]
+__all__ = ["ClipEncoder", "as_clip_inputs"]
 
 
 class ClipEncoder:
@@ -43,9 +43,6 @@ class ClipEncoder:
         self._tokenizer = tokenizer
         self._images = images or _image_processor(config.vision_config.image_size)
         self._longest: int = config.text_config.max_position_embeddings
-        # OpenAI's tokenizer writes both ends itself, that of the minis the beginning only
-        written: Any = tokenizer("")["input_ids"]
-        self._writes_end = written[-1:] == [tokenizer.eos_token_id]
 
     @classmethod
     def from_folder(
@@ -72,6 +69,7 @@ class ClipEncoder:
         if kind != "clip":
             raise CheckpointError(f"{folder} holds a {kind} model; a CLIP with both towers is needed")
         try:
+            # a missing weight is only a warning to transformers, which then invents it
             loaded: Any = CLIPModel.from_pretrained(folder, dtype=dtype, output_loading_info=True)
             tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder)
         except (OSError, ValueError) as error:
@@ -92,21 +90,33 @@ class ClipEncoder:
         pixels: Tensor = self._images(list(images), return_tensors="pt")["pixel_values"]  # [N, 3, S, S]
         pixels = pixels.to(self.model.device, self.model.dtype)
         pooled = self.model.vision_model(pixels).pooler_output
-        return _unit(self.model.visual_projection(pooled))
+        return _unit(self.model.visual_projection(pooled))  # [N, W] -> [N, D]
 
     @torch.inference_mode()
     def embed_texts(self, texts: Sequence[str]) -> Tensor:
         """Unit vectors of texts, [N, D], float32 on the CPU; long texts are cut, their end token stays."""
-        batch = self._tokens(texts).to(self.model.device)  # ids and mask [N, L]
-        output = self.model.text_model(batch["input_ids"], attention_mask=batch["attention_mask"])
-        return _unit(self.model.text_projection(output.pooler_output))
+        tokens = as_clip_inputs(self._tokenizer, texts, self._longest)  # [N, L] twice
+        ids, mask = (tensor.to(self.model.device) for tensor in tokens)
+        output = self.model.text_model(ids, attention_mask=mask)
+        return _unit(self.model.text_projection(output.pooler_output))  # [N, W] -> [N, D]
 
-    def _tokens(self, texts: Sequence[str]) -> Any:
-        room = self._longest if self._writes_end else self._longest - 1
-        rows: Any = self._tokenizer(list(texts), truncation=True, max_length=room)["input_ids"]
-        if not self._writes_end:
-            rows = [[*row, self._tokenizer.eos_token_id] for row in rows]
-        return self._tokenizer.pad({"input_ids": rows}, return_tensors="pt")
+
+def as_clip_inputs(
+    tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], longest: int
+) -> tuple[Tensor, Tensor]:
+    """Texts as a CLIP text tower takes them: each with its end token, padded; ids and mask, both [N, L].
+
+    Texts that do not fit `longest` tokens are cut, with the end token kept, as CLIP does.
+    """
+    end = tokenizer.eos_token_id
+    # cut below: `truncation=True` would stay switched on in the tokenizer, and be saved with it
+    rows: Any = tokenizer(list(texts))["input_ids"]
+    # OpenAI's tokenizer writes both ends itself, that of the minis the beginning only
+    bodies = (row[:-1] if row[-1:] == [end] else row for row in rows)
+    ended = [[*body[: longest - 1], end] for body in bodies]
+    # padding goes to the right, where the causal mask of the text tower hides it from all that counts
+    batch = tokenizer.pad({"input_ids": ended}, return_tensors="pt", padding_side="right")
+    return batch["input_ids"], batch["attention_mask"]
 
 
 def _image_processor(size: int) -> CLIPImageProcessorPil:
@@ -116,4 +126,5 @@ def _image_processor(size: int) -> CLIPImageProcessorPil:
 
 
 def _unit(features: Tensor) -> Tensor:
+    # float32 before the norm: the squares of half-precision features may overflow
     return functional.normalize(features.float(), dim=-1).cpu()

@@ -53,6 +53,7 @@ def render(
     """
     system, turns = _split_system(template, messages)
     _check_turns(template, turns, add_generation_prompt)
+    # an opening may be empty: a LLaMA-2 prompt ends with the user's turn
     pieces = _Layout(template, end_token, mark_pictures).turns(system, turns)
     prompt = [Piece("markup", template.opening)] if add_generation_prompt else []
     return tuple(piece for piece in (*pieces, *prompt) if piece.text or piece.kind == "picture")
@@ -60,6 +61,7 @@ def render(
 
 def _split_system(template: Template, messages: Sequence[Message]) -> tuple[Piece, Sequence[Message]]:
     if not messages or messages[0].role != "system":
+        # a default system text may hold control tokens; a user's is taken letter by letter
         return Piece("markup", template.system or ""), messages
     if template.system is None:
         raise UnsupportedError(f"template {template.name} has no place for a system message; leave it out")
@@ -69,6 +71,7 @@ def _split_system(template: Template, messages: Sequence[Message]) -> tuple[Piec
 
 def _check_turns(template: Template, turns: Sequence[Message], add_generation_prompt: bool) -> None:
     roles = [message.role for message in turns]
+    # LLaVA's templates know no two turns of one speaker in a row, and were trained without them
     if not roles or any(role != ("user", "assistant")[i % 2] for i, role in enumerate(roles)):
         raise UsageError(f"roles in this order: {', '.join(roles) or 'none'}; "
                          "allowed: an optional system message, then user and assistant in turn")  # fmt: skip
@@ -77,6 +80,7 @@ def _check_turns(template: Template, turns: Sequence[Message], add_generation_pr
                          "end with a user message or set add_generation_prompt=False")  # fmt: skip
     for message in turns:
         _refuse_parts(message, (Text, Image) if message.role == "user" else (Text,))
+    # alone, a user's turn is a prompt and may hold what it likes; with its caption it is training data
     if template.captions and len(turns) > 1 and (len(turns) > 2 or len(turns[0].images) != 1):
         raise UsageError(f"template {template.name} takes one picture and its caption; got {len(turns)} "
                          f"messages with {len(turns[0].images)} pictures in the first")  # fmt: skip
@@ -102,6 +106,7 @@ class _Layout:
         if not template.system_in_turn:
             yield from head
             head = []
+        # not learned: it is the same before every conversation
         for question, answer in template.example:
             yield from self._user([Piece("words", question)])
             yield from self._answer(answer, supervised=False)
@@ -112,6 +117,7 @@ class _Layout:
             if index:
                 yield Piece("markup", template.between)
             answered = index + 1 < len(turns)
+            # where the system text stands inside a turn, it is the first one
             yield from self._user(self._content(message, answered), [] if index else head)
 
     def _system(self, system: Piece) -> Iterator[Piece]:
@@ -124,6 +130,7 @@ class _Layout:
         yield Piece("markup", before)
         yield from head
         yield from content
+        # LLaVA's plain template learns "<image>caption\n", without a line break between the two
         if not self.template.captions or any(piece.kind == "words" for piece in content):
             yield Piece("markup", after)
 
@@ -146,6 +153,7 @@ class _Layout:
     def _answer(self, text: str, *, supervised: bool) -> Iterator[Piece]:
         before, after = self.template.around_answer
         yield Piece("markup", self.template.opening)
+        # the blank before an answer is learned with it, since most tokenizers join it to the first word
         yield Piece("markup", before, supervised)
         yield Piece("words", text, supervised)
         yield Piece("markup", self.end_token if after is None else after, supervised)

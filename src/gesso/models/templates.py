@@ -46,6 +46,7 @@ class Template:
     def stop(self) -> str | None:
         """Text at which an answer ends; None means the tokenizer's end token alone."""
         end = self.around_answer[1]
+        # without blanks, which a model may leave out; but the "\n" of a caption must not become nothing
         return end and (end.strip() or end)
 
 
@@ -69,6 +70,7 @@ def template_name_for(checkpoint: str) -> str:
     *parents, name = checkpoint.strip("/").split("/")
     if name.startswith("checkpoint-") and parents:
         name = f"{parents[-1]}_{name}"
+    # in the original's order: "llava-v1.6-mistral-7b" is a mistral first, and "v1" only after "v1.6-34b"
     for part, template in (
         ("llama-2", "llava_llama_2"),
         ("mistral", "mistral_instruct"),
@@ -89,6 +91,8 @@ def storybook_jinja() -> str:
     return _STORYBOOK_JINJA
 
 
+# These texts are LLaVA's to the letter, uneven spacing included: models were trained with them, and another
+# blank is another prompt. So is the missing blank between two sentences of _MMTAG_SYSTEM.
 _HUMAN_SYSTEM: Final = (
     "A chat between a curious human and an artificial intelligence assistant. "
     "The assistant gives helpful, detailed, and polite answers to the human's questions."
@@ -142,6 +146,7 @@ _ENERGY_ANSWER: Final = (
     "non-renewable sources are not, and their depletion can lead to economic and social instability.\n"
 )
 
+# 1.0: "###" ends every turn, in ordinary letters, as LLaMA's tokenizer has no such token
 _LLAVA_V0: Final = Template(
     name="llava_v0",
     system=_HUMAN_SYSTEM,
@@ -150,6 +155,7 @@ _LLAVA_V0: Final = Template(
     opening="Assistant:",
     around_answer=(" ", "###"),
 )
+# 1.5 and 1.6 on Vicuna; the end token is the separator
 _VICUNA_V1: Final = Template(
     name="vicuna_v1",
     system=_USER_SYSTEM,
@@ -158,6 +164,7 @@ _VICUNA_V1: Final = Template(
     opening="ASSISTANT:",
     around_answer=(" ", "</s>"),
 )
+# Meta's own format: the system text inside the first [INST], each further pair of turns with its own <s>
 _LLAMA_2: Final = Template(
     name="llama_2",
     system=_LLAMA_2_SYSTEM,
@@ -168,6 +175,7 @@ _LLAMA_2: Final = Template(
     opening="",
     around_answer=(" ", " </s>"),
 )
+# ChatML; the end of a turn has no line break behind it, unlike in OpenAI's own description
 _MPT: Final = Template(
     name="mpt",
     system=_MPT_SYSTEM,
@@ -178,12 +186,14 @@ _MPT: Final = Template(
 )
 _DEFAULT: Final = replace(_LLAVA_V0, name="v0", example=((_ENERGY_QUESTION, _ENERGY_ANSWER),))
 _CHATML_DIRECT: Final = replace(_MPT, name="chatml_direct", system="Answer the questions.")
+# the first stage of training: pictures and captions, no speakers
 _PLAIN: Final = Template(
     name="plain", around_user=("", "\n"), opening="", around_answer=("", "\n"), captions=True
 )
 _MMTAG: Final = ("<Image>", "</Image>")
 
 TEMPLATES: Final[dict[str, Template]] = {
+    # several names for one template: checkpoints and training scripts use them all
     "default": _DEFAULT,
     "v0": _DEFAULT,
     "v1": _VICUNA_V1,
@@ -201,6 +211,7 @@ TEMPLATES: Final[dict[str, Template]] = {
     "llava_llama_2": replace(_LLAMA_2, name="llava_llama_2", system=_LLAVA_LLAMA_2_SYSTEM),
     "mpt": _MPT,
     "storybook": Template(
+        # the minis' own: no system text, and role names that are whole tokens of theirs (`train.texts`)
         name="storybook",
         around_user=("USER: ", ""),
         opening=" ASSISTANT:",

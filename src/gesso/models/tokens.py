@@ -43,9 +43,11 @@ class PromptTokenizer:
             raise CheckpointError(f"{type(tokenizer).__name__} gives no text positions; "
                                   "load the tokenizer with AutoTokenizer.from_pretrained")  # fmt: skip
         self._backend = _copy(backend)
+        # what a tokenizer writes before a text, mostly <s> or nothing; behind it some write an end token
         letter = self._backend.encode("a")
         self._start = letter.ids[: letter.special_tokens_mask.index(0)]
         special = (token.content for token in backend.get_added_tokens_decoder().values() if token.special)
+        # longest first, as the expression takes the first that fits: "<|end|>" must win over "<|"
         control = sorted(special, key=len, reverse=True)
         self._control = re.compile("|".join(map(re.escape, control)) or NEVER)
         # a blank gets lost at the beginning of a run, with some tokenizers also after each control token
@@ -80,6 +82,7 @@ class PromptTokenizer:
         else:
             text = "".join(piece.text for piece in pieces)
             ids, starts = self._encode(self._backend, self._lost, text)
+        # one byte a letter, so that a token's place in the text finds whether it is learned
         marks = b"".join((b"\1" if piece.supervised else b"\0") * len(piece.text) for piece in pieces)
         return ids, [marks[start] == 1 for start in starts]
 
@@ -90,6 +93,7 @@ class PromptTokenizer:
             text = f"{text[: place + count]} {text[place + count :]}"
         encoding = backend.encode(text, add_special_tokens=False)
         starts = [start for start, _ in encoding.offsets]
+        # back to places in the text as it came: each doubled blank moved what follows by one
         for place in places:
             starts = [start - (start > place) for start in starts]
         return encoding.ids, starts
@@ -103,6 +107,7 @@ class PromptTokenizer:
                 ids.append(control)
                 starts.append(begin)
                 continue
+            # a run begins with sentencepiece's blank; behind a control token some tokenizers add none
             backend, lost = self._literal_later if begin else self._literal_first
             stretch_ids, stretch_starts = self._encode(backend, lost, text)
             ids.extend(stretch_ids)
@@ -114,6 +119,7 @@ class PromptTokenizer:
         text = "".join(piece.text for piece in pieces)
         begin = end = 0
         for piece in pieces:
+            # in the template's own text only: what a user writes is letters, also where it spells </s>
             found = self._control.finditer(text, end, end + len(piece.text)) if piece.kind == "markup" else ()
             for match in found:
                 if match.start() > begin:
@@ -146,6 +152,7 @@ class PromptTokenizer:
     def _literal_later(self) -> tuple[Tokenizer, re.Pattern[str]]:
         """The same for text behind a control token, where some tokenizers add no blank."""
         literal = _copy(self._literal_first[0])
+        # a switch of the object, not of its JSON, so the copy has to be told again
         literal.encode_special_tokens = True
         if isinstance(literal.pre_tokenizer, Metaspace) and literal.pre_tokenizer.prepend_scheme == "first":
             literal.pre_tokenizer.prepend_scheme = "never"

@@ -16,10 +16,13 @@ from torch.nn import functional
 
 from gesso.core.errors import UsageError
 
-__all__ = ["join_flat", "join_lines", "pad_rows", "splice"]
+__all__ = ["IGNORE_INDEX", "IMAGE_INDEX", "join_flat", "join_lines", "pad_rows", "splice"]
 
-IMAGE: Final = -200
-"""Stands for one picture in a row of token ids."""
+IMAGE_INDEX: Final = -200
+"""Stands in a row of token ids where one picture's features belong (LLaVA's value)."""
+
+IGNORE_INDEX: Final = -100
+"""Label of a position the loss leaves out; what torch's cross-entropy ignores unless told otherwise."""
 
 
 def join_flat(features: Tensor) -> Tensor:
@@ -51,13 +54,16 @@ def join_lines(
     """
     overview = features[0]  # [P*P, D]
     ends = None if newline is None else newline.to(features)[None]  # [1, D]
+    # as in the original: a picture without tiles has no lines, yet one newline
     if len(features) == 1:
         return overview if ends is None else torch.cat([overview, ends])
     lines = _raster(features[1:], grid)  # [H, W, D]
     if shown is not None:
+        # [H, W, D] -> fewer rows or columns: those that show the picture
         lines = lines[shown]
     if ends is not None:
         lines = torch.cat([lines, ends.expand(len(lines), 1, -1)], dim=1)  # [H, W + 1, D]
+    # [H, W + 1, D] -> [H * (W + 1), D], behind the overview's [P*P, D]
     return torch.cat([overview, lines.flatten(0, 1)])
 
 
@@ -66,17 +72,14 @@ def splice(
     embed: Callable[[Tensor], Tensor],
     features: Sequence[Tensor],
     labels: Tensor,
-    *,
-    ignore_index: int = -100,
 ) -> tuple[Tensor, Tensor]:
-    """Token embeddings of one row with each picture's features in place of its -200.
+    """Token embeddings of one row with each picture's features in its place.
 
     Args:
-        ids: [l] token ids; -200 once for each picture.
+        ids: [l] token ids; `IMAGE_INDEX` once for each picture.
         embed: token ids [n] -> embeddings [n, D].
         features: [N_i, D] of each picture, in order.
-        labels: [l]; picture positions get `ignore_index`.
-        ignore_index: the label the loss leaves out.
+        labels: [l]; picture positions get `IGNORE_INDEX`.
 
     Returns:
         embeddings [L, D] and labels [L].
@@ -84,20 +87,22 @@ def splice(
     Raises:
         UsageError: the row has more or fewer pictures than features.
     """
-    pictures = (ids == IMAGE).nonzero().flatten().tolist()
+    pictures = (ids == IMAGE_INDEX).nonzero().flatten().tolist()
     if len(pictures) != len(features):
         raise UsageError(
             f"the row has {len(pictures)} places for pictures, but {len(features)} came; give one for each"
         )
     pieces: list[Tensor] = []
     targets: list[Tensor] = []
+    # one stretch of text more than pictures, hence the None at the end
     for span, picture in zip(_text_spans(pictures, len(ids)), [*features, None], strict=True):
-        pieces.append(embed(ids[span]))
+        pieces.append(embed(ids[span]))  # [n] -> [n, D]
         targets.append(labels[span])
         if picture is not None:
+            # a tower may compute in another dtype, or on another device, than the table of embeddings
             pieces.append(picture.to(pieces[0]))
-            targets.append(ids.new_full((len(picture),), ignore_index))
-    return torch.cat(pieces), torch.cat(targets)
+            targets.append(ids.new_full((len(picture),), IGNORE_INDEX))
+    return torch.cat(pieces), torch.cat(targets)  # [L, D], [L]
 
 
 def pad_rows(
@@ -113,28 +118,32 @@ def pad_rows(
     Returns:
         embeddings [B, L, D] and the mask [B, L], 1 at real positions.
     """
+    # on the right: the original keeps the beginning of what is too long, with its system text and pictures
     cut = [row[:max_length] for row in rows]
     longest = max(len(row) for row in cut)
     padded, masks = [], []
     for row in cut:
         free = longest - len(row)
         before, after = (free, 0) if side == "left" else (0, free)
-        padded.append(functional.pad(row, (0, 0, before, after)))
+        # pad counts from the last dimension: none along D, then along L
+        padded.append(functional.pad(row, (0, 0, before, after)))  # [L_i, D] -> [L, D]
         mask = torch.ones(len(row), dtype=torch.long, device=row.device)
         masks.append(functional.pad(mask, (before, after)))
-    return torch.stack(padded), torch.stack(masks)
+    return torch.stack(padded), torch.stack(masks)  # [B, L, D], [B, L]
 
 
 def _raster(tiles: Tensor, grid: tuple[int, int]) -> Tensor:
     """Tiles [G, P*P, D] -> one map [rows*P, columns*P, D] in the picture's own order."""
     columns, rows = grid
     count, patches, width = tiles.shape
+    # 576 patches are 24 x 24; a class token among them would show here as a number without a whole root
     side = round(patches**0.5)
     if count != columns * rows or side * side != patches:
         raise UsageError(
             f"{count} tiles of {patches} patches do not fill a grid of {columns} x {rows}; "
             "there must be columns x rows tiles with a square number of patches"
         )
+    # [r*c, P*P, D] -> [r, c, P, P, D]: tiles came line by line
     blocks = tiles.view(rows, columns, side, side, width)
     return blocks.transpose(1, 2).reshape(rows * side, columns * side, width)  # [r, P, c, P, D] joined
 

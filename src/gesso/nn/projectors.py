@@ -53,6 +53,7 @@ def build_projector(kind: str, width_in: int, width_out: int) -> nn.Module:
     if kind == "linear":
         return nn.Linear(width_in, width_out)
     widths = [width_in] + [width_out] * depth
+    # an nn.Sequential numbers its layers 0, 2, 4, ... with the activations between them, as the keys demand
     layers: list[nn.Module] = []
     for before, after in pairwise(widths):
         layers += [nn.Linear(before, after), nn.GELU()]

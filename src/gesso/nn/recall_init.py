@@ -17,9 +17,7 @@ __all__ = ["start_recalling"]
 
 LOUDER: Final = 5.0  # times transformers' spread of embeddings, which the first layer would drown
 CONSTANT: Final = 6.0  # size of the constant feature of every token, in spreads of the others
-PAIRS: Final = (
-    4  # of rotary frequencies that tell distances apart; slower ones hardly turn from token to token
-)
+PAIRS: Final = 4  # rotary frequencies that tell distances apart; slower ones hardly turn from token to token
 GAIN: Final = 1.05  # gives the token at the right distance about fifty times the weight of its neighbours
 SCALE: Final = 3.0  # of the usual spread of keys, so that equal tokens stand out from the first step
 
@@ -56,14 +54,14 @@ def _look_back(rows: Tensor, model: LlamaForCausalLM, distance: int) -> None:
 
 def _match(attention: Any) -> None:
     """Make each query head's projection that of its key head, blind to the constant and to distance."""
-    keys = attention.k_proj.weight.mul_(SCALE)
+    keys = attention.k_proj.weight.mul_(SCALE)  # [G*d, D]
     keys[:, 0] = 0
-    heads = keys.unflatten(0, (-1, attention.head_dim))  # [G * d, D] -> [G, d, D]
+    heads = keys.unflatten(0, (-1, attention.head_dim))  # [G*d, D] -> [G, d, D]
     half = attention.head_dim // 2
     # the two halves of a head turn together; its faster frequencies would tell equal words apart by distance
     heads[:, : half // 2] = 0
     heads[:, half : half + half // 2] = 0
-    # [G, d, D] -> [H, d, D] -> [H * d, D]
+    # [G, d, D] -> [H, d, D] -> [H*d, D]
     attention.q_proj.weight.copy_(
         heads.repeat_interleave(attention.num_key_value_groups, dim=0).flatten(0, 1)
     )

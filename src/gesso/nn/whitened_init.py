@@ -23,7 +23,7 @@ GAIN: Final = 0.5  # standard deviation of each dimension; positions have about 
 def start_whitened(tower: CLIPVisionModel, pixels: Tensor, first: int = 0) -> None:
     """Set a new tower's patch embedding in place to whitened principal components.
 
-    Letters: D width, p side of a patch, K = 3 * p * p values of a patch.
+    Letters: D width, p side of a patch, K = 3 * p * p values of a patch, P patches of a picture.
 
     Args:
         tower: a new CLIP vision tower.
@@ -33,9 +33,8 @@ def start_whitened(tower: CLIPVisionModel, pixels: Tensor, first: int = 0) -> No
     """
     embedding: Any = tower.embeddings.patch_embedding
     patch = embedding.kernel_size[0]
-    patches = functional.unfold(pixels, patch, stride=patch).mT.flatten(
-        0, 1
-    )  # [N, K, g * g] -> [N * g * g, K]
+    patches = functional.unfold(pixels, patch, stride=patch)  # [N, 3, S, S] -> [N, K, P]
+    patches = patches.mT.flatten(0, 1)  # [N, K, P] -> [N, P, K] -> [N*P, K]
     variances, directions = torch.linalg.eigh(torch.cov(patches.T))  # [K], [K, K], smallest first
     count = min(len(variances), embedding.out_channels - first)
     chosen = directions.flip(1)[:, :count] / (variances.flip(0)[:count].clamp(min=0) + SMALLEST).sqrt()

@@ -27,6 +27,7 @@ STYLES: Final = ("conversation", "detail", "reasoning")
 """The three kinds of conversation of LLaVA's instruction data (arXiv 2304.08485, section 3)."""
 
 QUESTION_KINDS: Final = tuple(sorted(MAKERS))
+# what cannot be read off one thing alone
 REASONING_KINDS: Final = ("compare", "count_colour", "count_pattern", "reasoning", "relation")
 
 PATIENCE: Final = 12  # rounds without any new question before a scene counts as asked out
@@ -64,6 +65,7 @@ def questions(
         if kind not in MAKERS:
             raise UnknownNameError("question kind", kind, QUESTION_KINDS)
     asker = Asker(scene, rng, words_of(language))
+    # by what is asked, not by its wording: the same question in other words is no new one
     drafts: dict[Draft, str] = {}
     idle = 0
     while len(drafts) < count and idle < PATIENCE:
@@ -75,10 +77,12 @@ def questions(
 
 def _ask_round(asker: Asker, order: list[str], drafts: dict[Draft, str], count: int) -> None:
     """Add at most one new question of every kind."""
+    # a new order each round: `count` is often reached in mid-round, and not always at the same kinds' cost
     asker.rng.shuffle(order)
     for kind in order:
         if len(drafts) == count:
             return
+        # None where the scene has nothing of this kind to ask
         draft = MAKERS[kind](asker)
         if draft is not None:
             drafts.setdefault(draft, kind)

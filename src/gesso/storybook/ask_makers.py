@@ -64,6 +64,7 @@ def _count(asker: Asker) -> Draft:
 def _count_colour(asker: Asker) -> Draft:
     """A quarter of the time about an absent colour, else rather about a frequent one."""
     shown = [thing.colour for thing in asker.scene.things]
+    # asked evenly, nearly every answer would be "one", which a model learns without looking
     twice = [colour for colour in shown if shown.count(colour) > 1]
     if asker.rng.random() < 0.25:
         pool: Sequence[str] = [colour for colour in COLOURS if colour not in shown]
@@ -81,6 +82,7 @@ def _count_pattern(asker: Asker) -> Draft:
 
 def _kind_at(asker: Asker) -> Draft:
     """A fifth of the time about an empty location."""
+    # a scene has six things at most and nine locations, so some are always empty
     things = {thing.location: thing for thing in asker.scene.things}
     empty = asker.rng.random() < 0.2
     location = asker.rng.choice([name for name in LOCATIONS if (name in things) != empty])
@@ -89,6 +91,7 @@ def _kind_at(asker: Asker) -> Draft:
 
 
 def _colour(asker: Asker) -> Draft:
+    # its name must not give the colour away; a location tells any two things apart, so there is always a name
     thing, name = asker.named(colour=False)[0]
     return Draft("colour", asker.words.colours[thing.colour], (("thing", name),))
 
@@ -107,6 +110,7 @@ def _second_colour(asker: Asker) -> Draft | None:
 
 
 def _location(asker: Asker) -> Draft | None:
+    # none, if two things are alike in kind and colour: then only a location would tell them apart
     for thing, name in asker.named(location=False):
         return Draft("location", asker.words.locations[thing.location], (("thing", name),))
     return None
@@ -120,6 +124,7 @@ def _size(asker: Asker) -> Draft:
 def _exists(asker: Asker) -> Draft:
     """By kind, by kind and colour, or by kind and location; yes and no equally often for each."""
     yes = asker.coin()
+    # "yes" is tossed before the form is chosen, so that it is as likely within each of them
     form = asker.rng.choice((_exists_kind, _exists_colour, _exists_at))
     return form(asker, yes)
 
@@ -135,7 +140,9 @@ def _exists_colour(asker: Asker, yes: bool) -> Draft:
     pairs = [(thing.kind, thing.colour) for thing in asker.scene.things]
     kind, colour = asker.rng.choice(pairs)
     if not yes:
+        # held-out pairs are never there in training: asked about, they would teach that "no" is their answer
         known = {*pairs, *NOVEL_PAIRS}
+        # "is there a red cat" beside a blue cat and a red dog: kind and colour must be bound together
         near = [c for _, c in pairs if (kind, c) not in known]
         far = [c for c in COLOURS if (kind, c) not in known]
         colour = asker.rng.choice(near if near and asker.coin() else far)
@@ -161,6 +168,7 @@ def _compare(asker: Asker) -> Draft | None:
         for other, other_name in named:
             if SIZES[thing.size] != SIZES[other.size]:
                 form = asker.rng.choice(("bigger", "smaller"))
+                # answered by name, so that "bigger" and "smaller" are no yes-no questions in disguise
                 first = (SIZES[thing.size] > SIZES[other.size]) == (form == "bigger")
                 gaps = (("thing", name), ("other", other_name))
                 return Draft(form, name if first else other_name, gaps)
@@ -175,6 +183,7 @@ _SIDES: Final[Mapping[str, tuple[int, int]]] = MappingProxyType(
 
 def _lies(thing: Thing, side: str, other: Thing) -> bool:
     """Whether a thing lies on a side of another, by columns or rows of the nine locations."""
+    # rows count downwards: above is the smaller number
     axis, sign = _SIDES[side]
     return (LOCATIONS[thing.location][axis] - LOCATIONS[other.location][axis]) * sign > 0
 
@@ -182,10 +191,12 @@ def _lies(thing: Thing, side: str, other: Thing) -> bool:
 def _relation(asker: Asker) -> Draft | None:
     """Only between things in different columns (left, right) or rows (above, below)."""
     named, yes = asker.named(location=False), asker.coin()
+    # sorted first: the draw must not depend on the order in which a mapping was written
     sides = asker.rng.sample(sorted(_SIDES), len(_SIDES))
     for thing, name in named:
         for other, other_name in named:
             for side in sides:
+                # a no is the opposite side, never "neither", which would be a matter of taste
                 if _lies(thing, side, other) if yes else _lies(other, side, thing):
                     gaps = (("thing", name), ("other", other_name))
                     return Draft(side, asker.words.yes_no[yes], gaps)
@@ -227,6 +238,7 @@ def _count_same(asker: Asker) -> Draft:
         (len(_others_alike(asker.scene, thing, attribute)), name)
         for thing, name in asker.named(colour=attribute != "colour")
     ]
+    # of equals the name that is last in the alphabet: any of them would do
     number, name = max(counted) if asker.rng.random() < 0.7 else counted[0]
     return Draft(f"count_same_{attribute}", asker.many(number), (("thing", name),))
 

@@ -28,6 +28,7 @@ class Brush:
         self.scale = picture.width
         self.rng = rng
         self._draw = ImageDraw.Draw(picture)
+        # at least a pixel, or a thing would have no edge where it is painted small
         self._edge = max(1, round(EDGE * self.scale))
 
     def vary(self, amount: float) -> float:
@@ -80,6 +81,7 @@ class Brush:
         """A line through the points with round ends."""
         pixels, thick = self._pixels(points), max(1, round(width * self.scale))
         self._draw.line(pixels, ink, thick, "curve" if len(points) > 2 else None)
+        # on thinner lines a round end is smaller than a pixel and would only thicken them
         if thick > 3:
             for x, y in (pixels[0], pixels[-1]):
                 self._draw.ellipse((x - thick / 2, y - thick / 2, x + thick / 2, y + thick / 2), ink)
@@ -92,6 +94,7 @@ class Brush:
 
     def smile(self, x: float, y: float, radius: float, ink: Ink = Paint.LINE) -> None:
         """A smiling mouth around (x, y)."""
+        # an arc below its centre: 25 to 155 degrees, clockwise from 3 o'clock with y downwards
         self.arc((x, y - radius * 0.5), (radius, radius), (25, 155), ink, 0.026)
 
     def _around(self, centre: Point, radii: Point) -> tuple[float, float, float, float]:
@@ -110,7 +113,9 @@ def wavy(start: Point, end: Point, height: float, waves: float) -> list[Point]:
     points = []
     for i in range(count + 1):
         share = i / count
+        # grows over the first quarter, so that a tail or a thread begins where it is fastened
         swing = height * sin(2 * pi * waves * share) * min(1.0, 4 * share) / length
+        # to the side of the way: (-dy, dx) is at right angles to (dx, dy)
         x = start[0] + along[0] * share - along[1] * swing
         points.append((x, start[1] + along[1] * share + along[0] * swing))
     return points

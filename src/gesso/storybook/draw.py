@@ -26,18 +26,22 @@ from gesso.storybook.scene import Scene, Thing
 
 __all__ = ["LARGEST_SIZE", "SMALLEST_SIZE", "boxes", "draw", "draw_with_map", "masks", "thing_map"]
 
+# below, patterns are finer than a pixel; above, a supersampled picture takes hundreds of megabytes
 SMALLEST_SIZE: Final = 32
 LARGEST_SIZE: Final = 2048
 FAST_SIZE: Final = 160  # up to it things are supersampled by three, above by four
 BORDER: Final = 0.0095  # width of the paper edge, as a fraction of the picture
 SHADOW_RGB: Final = (24, 22, 44)
+# a shadow tells a white thing on snow from its ground, and keeps a dark one apart at night
 SHADOW_STRENGTH: Final = 0.38
 SIGN_ROOM: Final = 0.12  # what a thing shrinks and rises by to make room for its sign
 SIGN_HEIGHT: Final = 0.2
 LETTER_HEIGHT: Final = 0.215
 
+# an index of 32 and more is the same paint under a pattern (see `palette`)
 _SILHOUETTE: Final = [0 if index % PATTERN_SHIFT == Paint.NOTHING else 255 for index in range(256)]
 _SHADOW: Final = [round(SHADOW_STRENGTH * value) for value in range(256)]
+# half-covered pixels at an edge go to whoever covers more of them
 _HARD: Final = [255 * (value >= 128) for value in range(256)]
 
 
@@ -111,12 +115,16 @@ def draw_with_map(scene: Scene, size: int = 128) -> tuple[Image.Image, NDArray[n
     if not SMALLEST_SIZE <= size <= LARGEST_SIZE:
         raise UsageError(f"size {size}; pictures are {SMALLEST_SIZE} to {LARGEST_SIZE} pixels wide")
     picture = backdrop(scene.place, scene.seed, size)
+    # 0 to 6, so a byte is enough
     numbers = Image.new("L", (size, size))
+    # stable: of things at one distance the later lies in front
     far_to_near = sorted(enumerate(scene.things, 1), key=lambda entry: -entry[1].distance)
     for number, thing in far_to_near:
+        # by location, not by number: taking one thing away leaves the others as they were
         rng = Random(f"{scene.seed}/{thing.location}")
         sticker = _sticker(thing, rng, _frame(thing, size))
         paper = _paste(picture, sticker, BORDER * size)
+        # the paper hides what lies behind it and is nobody's
         numbers.paste(0, sticker.frame.shifted(0, 0), paper.point(_HARD))
         numbers.paste(number, sticker.frame.shifted(0, 0), sticker.silhouette.point(_HARD))
     return picture, np.array(numbers)
@@ -124,6 +132,7 @@ def draw_with_map(scene: Scene, size: int = 128) -> tuple[Image.Image, NDArray[n
 
 def _frame(thing: Thing, size: int) -> _Frame:
     x0, y0, x1, _ = (value * size for value in thing.box)
+    # the grown edge (1.5 borders), the shadow's shift (1.4) and its blur (1) reach out this far together
     margin = ceil(4 * BORDER * size) + 1
     left, top = floor(x0) - margin, floor(y0) - margin
     fine = 3 if size <= FAST_SIZE else 4
@@ -135,6 +144,7 @@ def _sticker(thing: Thing, rng: Random, frame: _Frame) -> _Sticker:
     indices = _placed(_indices(thing, rng, frame), thing, rng, frame)
     if thing.sign is not None:
         _hang_sign(indices, thing.sign, frame)
+    # made before the palette is put on; reduce averages, which makes soft edges of hard ones
     silhouette = indices.point(_SILHOUETTE).reduce(frame.fine)
     indices.putpalette(thing_palette(thing.colour, thing.second_colour, rng.randrange(SHADE_LEVELS)))
     return _Sticker(frame, indices.convert("RGB").reduce(frame.fine), silhouette)
@@ -144,15 +154,18 @@ def _indices(thing: Thing, rng: Random, frame: _Frame) -> Image.Image:
     """The upright thing with its pattern, as palette indices."""
     side = round(frame.square[2])
     indices = Image.new("L", (side, side))
+    # drawn even for plain things: whoever changes a pattern must not change the shape that comes after it
     phase = rng.randrange(PHASES)
     KIND_DRAWERS[thing.kind](Brush(indices, rng))
     if thing.pattern == "plain":
         return indices
+    # 32 on top of an index; only BODY has another colour there
     return ImageChops.add(indices, pattern_tile(thing.pattern, phase, side))
 
 
 def _placed(indices: Image.Image, thing: Thing, rng: Random, frame: _Frame) -> Image.Image:
     """The thing in its frame, slightly stretched and tilted, perhaps mirrored."""
+    # a few degrees: enough to vary a thing, too little to turn stripes into those of another direction
     tilt = radians(6 * (2 * rng.random() - 1))
     shrink = 1 - SIGN_ROOM * (thing.sign is not None)
     width, height = (shrink * (0.91 + 0.07 * rng.random()) for _ in range(2))
@@ -165,6 +178,7 @@ def _placed(indices: Image.Image, thing: Thing, rng: Random, frame: _Frame) -> I
     half = indices.width / 2
     matrix = (a, b, half - a * x - b * y, d, e, half - d * x - e * y)
     extent = frame.extent * frame.fine, frame.extent * frame.fine
+    # nearest: indices are names of paints, and nothing lies between two names
     return indices.transform(extent, Image.Transform.AFFINE, matrix, Image.Resampling.NEAREST)
 
 
@@ -180,6 +194,7 @@ def _hang_sign(indices: Image.Image, text: str, frame: _Frame) -> None:
     x, bottom = left + side / 2, top + side * 0.985
     board = (x - half, bottom - SIGN_HEIGHT * side, x + half, bottom)
     pen.rounded_rectangle(board, 0.03 * side, Paint.CREAM, Paint.WOOD, max(1, round(0.018 * side)))
+    # centred by a capital's height: the font's own middle counts room for letters like g
     middle = bottom - SIGN_HEIGHT * side / 2
     baseline = middle + font.getbbox("H", anchor="ls")[1] / -2
     pen.text((x, baseline), text, Paint.DARK, font, "ms", stroke_width=max(0, round(0.006 * side)))
@@ -195,6 +210,7 @@ def _font(height: int) -> ImageFont.FreeTypeFont:
 
 def _paste(picture: Image.Image, sticker: _Sticker, border: float) -> Image.Image:
     """Put shadow, paper edge and colours onto the picture and return the shape of the paper."""
+    # never less than the thing itself: a blur eats away thin parts such as whiskers
     paper = ImageChops.lighter(_grown(sticker.silhouette, border), sticker.silhouette)
     shadow = paper.filter(ImageFilter.BoxBlur(border)).point(_SHADOW)
     picture.paste(SHADOW_RGB, sticker.frame.shifted(0.5 * border, 1.4 * border), shadow)

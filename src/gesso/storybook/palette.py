@@ -77,16 +77,20 @@ def thing_palette(colour: str, second_colour: str | None, level: int) -> bytes:
         level: shade of both, from 0 to `SHADE_LEVELS` - 1.
     """
     body = _shaded(colour, level)
+    # only black so far; shades of it must be lighter, as there is nothing darker to see
     dark = sum(body) < 150
     entries = dict(_FIXED)
     entries[Paint.BODY] = entries[Paint.MAIN] = body
     entries[Paint.SHADE] = _mix(body, (255, 255, 255), 0.25) if dark else _mix(body, (30, 20, 50), 0.24)
     entries[Paint.LIGHT] = _mix(body, (255, 255, 255), 0.18 if dark else 0.45)
     entries[Paint.LINE] = (214, 206, 200) if dark else _FIXED[Paint.DARK]
+    # under a pattern every paint looks as before ...
     shifted = {index + PATTERN_SHIFT: rgb for index, rgb in entries.items()}
     if second_colour is not None:
+        # ... but the body
         shifted[Paint.BODY + PATTERN_SHIFT] = _shaded(second_colour, level)
     entries |= shifted
+    # a palette names every index in turn, gaps included, three bytes each
     return b"".join(bytes(entries.get(index, (0, 0, 0))) for index in range(2 * PATTERN_SHIFT))
 
 

@@ -33,6 +33,7 @@ def pattern_tile(pattern: str, phase: int, side: int) -> Image.Image:
         phase: which version, from 0 to `PHASES` - 1.
         side: side of the thing's index picture in pixels.
     """
+    # middles of pixels, so that a tile is symmetrical whatever its side
     axis = (np.arange(side, dtype=np.float32) + 0.5) / side - 0.5
     x, y = np.meshgrid(axis, axis)  # each [side, side]
     shift = 0.06 * phase

@@ -14,6 +14,7 @@ from gesso.storybook.palette import RGB
 
 __all__ = ["PLACE_DRAWERS", "backdrop"]
 
+# less than of things: backdrops have no thin lines that matter
 SUPERSAMPLING: Final = 2
 
 # (height, colour) stops of the vertical gradient each place starts from.
@@ -38,6 +39,7 @@ def backdrop(place: str, seed: int, size: int) -> Image.Image:
         size: side of the picture in pixels.
     """
     side = size * SUPERSAMPLING
+    # one column, made once for each place, repeated across
     picture = _gradient(place, side).resize((side, side), Image.Resampling.NEAREST)
     PLACE_DRAWERS[place](Brush(picture, Random(f"{seed}/place")))
     return picture.reduce(SUPERSAMPLING)
@@ -50,11 +52,12 @@ def _gradient(place: str, side: int) -> Image.Image:
     rows = (np.arange(side) + 0.5) / side
     channels = [np.interp(rows, heights, [colour[i] for colour in colours]) for i in range(3)]
     column = np.stack(channels, axis=-1).round().astype(np.uint8)  # [side, 3]
-    return Image.fromarray(column[:, None])
+    return Image.fromarray(column[:, None])  # [side, 3] -> [side, 1, 3]
 
 
 def _hills(b: Brush, top: float, height: float, colour: RGB) -> None:
     """A rolling line of hills around `top`, filled down to the lower edge."""
+    # 6 is nearly a whole turn: where a hill begins is as good as anywhere
     phase, waves = b.rng.random() * 6, 4 + b.rng.random() * 4
     line = [(x / 16, top - height * sin(phase + waves * x / 16)) for x in range(17)]
     b.polygon([*line, (1, 1), (0, 1)], colour)

@@ -26,6 +26,7 @@ def reference(
     words = words_of(language)
     noun = words.kinds[thing.kind]
     alike = [other for other in scene.things if other.kind == thing.kind]
+    # colour before location: "the red cat" is what people say
     if len(alike) == 1:
         return noun if language == "zh" else f"the {noun}"
     if colour and sum(other.colour == thing.colour for other in alike) == 1:

@@ -41,10 +41,12 @@ COLOURS: Final = (
 
 PATTERNS: Final = ("plain", "striped", "dotted", "checked")
 
+# a fifth to a third of the side, each about 1.3 times the one before, so that sizes can be told by eye
 SIZES: Final[Mapping[str, float]] = {"small": 0.20, "medium": 0.26, "large": 0.33}
 """Size name -> side of the thing's square, as a fraction of the picture's side."""
 
 SIGN_CHARACTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+# of nine locations: a full scene still has gaps, and empty places to ask about
 MAX_THINGS: Final = 6
 MAX_OVERLAP: Final = 0.15  # of the smaller square; more would hide patterns
 
@@ -103,6 +105,7 @@ class Thing:
     def centre(self) -> tuple[float, float]:
         """Centre (x, y) as fractions of the picture, kept so that the thing stays inside."""
         (x, y), (dx, dy), half = LOCATIONS[self.location], OFFSETS[self.offset], SIZES[self.size] / 2
+        # GRID counts 90 steps a side; a hundredth of the picture stays free at its edge
         inside = [min(max(v / GRID, half + 0.01), 0.99 - half) for v in (x + dx, y + dy)]
         return inside[0], inside[1]
 
@@ -162,6 +165,7 @@ class Scene:
     @property
     def reading_order(self) -> tuple[Thing, ...]:
         """The things row by row from the top left, the order every text lists them in."""
+        # y before x: rows first
         rank = {name: (y, x) for name, (x, y) in LOCATIONS.items()}
         return tuple(sorted(self.things, key=lambda thing: rank[thing.location]))
 
@@ -186,6 +190,7 @@ def sample_scene(
     for location in rng.sample(sorted(LOCATIONS), rng.choice(counts)):
         thing = _sample_thing(rng, location, pairs, sign_rate)
         if any(_overlap(thing, other) > MAX_OVERLAP for other in things):
+            # in the middle of their locations large things may still overlap a little, but never much
             thing = Thing(**{**asdict(thing), "offset": "no offset"})
         things.append(thing)
     return Scene(seed, rng.choice(PLACES), tuple(things))
@@ -193,6 +198,7 @@ def sample_scene(
 
 def _sample_thing(rng: Random, location: str, pairs: Sequence[tuple[str, str]], sign_rate: float) -> Thing:
     kind, colour = rng.choice(pairs)
+    # the order of draws is part of the world: another order would be other scenes under the same seeds
     pattern = rng.choice(PATTERNS)
     second = None if pattern == "plain" else rng.choice([c for c in COLOURS if c != colour])
     sign = None
@@ -206,6 +212,7 @@ def _sample_thing(rng: Random, location: str, pairs: Sequence[tuple[str, str]], 
         size=rng.choice(sorted(SIZES)),
         location=location,
         offset=rng.choice(_inward_offsets(location)),
+        # one digit, so that scenes read well as JSON
         distance=round(rng.uniform(1, 10), 1),
         sign=sign,
     )
@@ -213,6 +220,7 @@ def _sample_thing(rng: Random, location: str, pairs: Sequence[tuple[str, str]], 
 
 def _inward_offsets(location: str) -> list[str]:
     """Offsets that do not push a thing at the picture's edge further out."""
+    # from the centre of the picture: an offset with the same sign leads away from it
     x, y = (value - GRID // 2 for value in LOCATIONS[location])
     return [name for name, (dx, dy) in OFFSETS.items() if x * dx <= 0 and y * dy <= 0]
 
@@ -226,4 +234,5 @@ def _overlap(a: Thing, b: Thing) -> float:
 
 
 def _is_sign(text: str) -> bool:
-    return 1 <= len(text) <= 5 and all(character in SIGN_CHARACTERS for character in text)
+    # what comes from JSON may be of any type: a list of letters has a length and letters, too
+    return isinstance(text, str) and 1 <= len(text) <= 5 and set(text) <= set(SIGN_CHARACTERS)

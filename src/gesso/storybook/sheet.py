@@ -33,6 +33,7 @@ def contact_sheet(
         raise UsageError(f"{len(captions)} captions for {len(scenes)} scenes; give one for each")
     across = min(columns, len(scenes))
     cell = size + GAP, size + GAP + CAPTION_HEIGHT * (captions is not None)
+    # rounded up
     rows = -(-len(scenes) // columns)
     sheet = Image.new("RGB", (across * cell[0] + GAP, rows * cell[1] + GAP), PAPER)
     pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(12)

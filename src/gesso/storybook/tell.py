@@ -48,6 +48,7 @@ class Parsed:
         for thing in self.things:
             attributes = thing._asdict()
             location = attributes.pop("location")
+            # tied to a location: the right colour on the wrong thing is a mistake
             flat |= {(location, name, value) for name, value in attributes.items() if value}
         return frozenset(flat)
 
@@ -102,9 +103,12 @@ def parse_description(text: str, language: str = "en") -> Parsed:
     grammar = _grammar(language)
     place: str | None = None
     things = []
+    # no word of the world has a stop in it, and signs hold capitals and digits only
     for sentence in re.split(r"[.。\n]", text):
+        # the whole sentence or nothing: half a fact may be half of another one
         if found := grammar.thing.fullmatch(sentence.strip().lower()):
             things.append(grammar.facts(found))
+        # the beginning is enough; how many things there are follows from the sentences about them
         elif place is None and (found := grammar.place.match(sentence.strip().lower())):
             place = grammar.names[found["place"]]
     return Parsed(place, tuple(things))
@@ -113,6 +117,7 @@ def parse_description(text: str, language: str = "en") -> Parsed:
 def scene_graph_f1(predicted: Parsed, true: Parsed) -> float:
     """Harmonic mean of precision and recall over the sets of facts, 0-1."""
     said, shown = predicted.facts(), true.facts()
+    # 2 P R / (P + R) with P = both / said and R = both / shown
     return 2 * len(said & shown) / (len(said) + len(shown)) if said or shown else 1.0
 
 
@@ -141,6 +146,7 @@ class _Grammar:
 @cache
 def _grammar(language: str) -> _Grammar:
     words = words_of(language)
+    # no word stands for two names, so one table can hold them all
     tables = (words.places, words.locations, words.sizes, words.colours, words.kinds)
     place, location, size, colour, kind = (_one_of(table.values()) for table in tables)
     mark = _one_of(words.marks.values())
@@ -165,4 +171,5 @@ def _grammar(language: str) -> _Grammar:
 
 def _one_of(words: Iterable[str]) -> str:
     """A pattern for any of the words, longer ones first."""
+    # an expression takes the first that fits: "at the top" must not win over "at the top left"
     return "|".join(sorted(map(re.escape, set(words)), key=len, reverse=True))

@@ -56,6 +56,7 @@ class Words:
             return self.counters[kind] + (self.colours[colour] if colour else "") + self.kinds[kind]
         if colour is None:
             return f"{self.counters[kind]} {self.kinds[kind]}"
+        # no other colour begins with a vowel
         article = "an" if colour == "orange" else "a"
         return f"{article} {self.colours[colour]} {self.kinds[kind]}"
 
@@ -71,6 +72,7 @@ class Words:
         if self.language == "zh":
             board = f"，牌子写着“{said}”" if said else ""
             mark = f"有{self.mark(thing)}的" if thing.second_colour else ""
+            # Chinese puts marks first and size last: 一条有白色条纹的蓝色小鱼
             big = self.sizes[thing.size] if size else ""
             one, name = self.counters[thing.kind], self.kinds[thing.kind]
             return f"{one}{mark}{self.colours[thing.colour]}{big}{name}{board}"
@@ -86,6 +88,7 @@ class Words:
         return f"{self.colours[thing.second_colour or thing.colour]}{gap}{self.marks[thing.pattern]}"
 
 
+# Omost's own wording, hyphens included, since canvases are written with it
 _LOCATIONS: Final = (
     "on the top-left", "on the top", "on the top-right",
     "on the left", "in the center", "on the right",
@@ -105,6 +108,7 @@ _KINDS_ZH: Final = (
     "树", "花", "蘑菇", "房子", "城堡", "汽车", "船", "火箭",
     "气球", "风筝", "球", "杯子", "帽子", "雨伞", "机器人", "茶壶",
 )  # fmt: skip
+# a measure word for each kind in turn: a fish is a 条, a car a 辆
 _MEASURES_ZH: Final = "只只只只条只只只棵朵个座座辆艘枚个只个个顶把个把"
 _COLOURS_ZH: Final = (
     "红色", "橙色", "黄色", "绿色", "蓝色", "紫色", "粉色", "棕色", "白色", "黑色", "灰色", "青色",

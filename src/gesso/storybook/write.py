@@ -7,7 +7,6 @@ WebDataset's tar files, in which the members of one sample share their name up t
 import json
 import os
 import tarfile
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from io import BytesIO
 from itertools import islice
@@ -41,12 +40,14 @@ def write_llava(
         How many scenes were written.
     """
     (out / "images").mkdir(parents=True, exist_ok=True)
+    # small beside the pictures, and data.json is one list, so both wait in memory for the end
     entries, lines = [], []
     for scene, entry in _entries(scenes, seed, languages):
         _write(out / "images" / f"{entry['id']}.png", _png(scene, size))
         entries.append({**entry, "image": f"images/{entry['id']}.png"})
         lines.append(scene.to_json() + "\n")
     _write(out / "scenes.jsonl", "".join(lines).encode())
+    # last: a folder with a data.json is whole
     _write(out / "data.json", json.dumps(entries, ensure_ascii=False, indent=1).encode())
     return len(entries)
 
@@ -80,6 +81,7 @@ def write_shards(
     out.mkdir(parents=True, exist_ok=True)
     entries = _entries(scenes, seed, languages)
     shards: list[Path] = []
+    # a shard at a time is held in memory, as compressed pictures
     while samples := list(islice(entries, per_shard)):
         shards.append(out / f"{len(shards):05d}.tar")
         _write(shards[-1], _tar(samples, size))
@@ -99,6 +101,7 @@ def _entries(
         language, style = rng.choice(languages), rng.choice(STYLES)
         turns = conversation(scene, rng, style, language)
         said = [(turn.question, turn.answer) for turn in turns]
+        # in the first turn, as in all of LLaVA's data
         said[0] = (f"<image>\n{said[0][0]}", said[0][1])
         speech = [
             {"from": speaker, "value": text}
@@ -137,6 +140,10 @@ def _png(scene: Scene, size: int) -> bytes:
 
 def _write(path: Path, data: bytes) -> None:
     """Write beside the file, then take its name, so that no reader sees half of it."""
-    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-        file.write(data)
-    os.replace(file.name, path)
+    # not `tempfile`: what it makes may be read by its owner alone, and data sets are shared
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        beside.write_bytes(data)
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)

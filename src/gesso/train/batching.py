@@ -67,16 +67,20 @@ def pack(
         features_per_image: positions each picture takes, in order.
         length: positions of the row; conversations that no longer fit are left out, but not the first.
     """
+    # in ids; a picture is one id here, and as many positions as it has features further down
     shared = _shared_length(conversations)
-    if any(any(conversation.supervised[:shared]) for conversation in conversations):
+    # also not at their first own token: the last shared one would have to predict it, for all of them at once
+    if shared and any(any(conversation.supervised[: shared + 1]) for conversation in conversations):
         raise TrainingError("packed conversations share an answer; give each its own question")
     first = conversations[0]
     pictures = first.ids[:shared].count(IMAGE_INDEX)
     before, after = features_per_image[:pictures], features_per_image[pictures:]
+    # positions go on from the prefix in every branch, so that each stands where it would stand alone
     parts = [_stretch(first.ids[:shared], first.supervised[:shared], before, 0, 0)]
     prefix = used = len(parts[0].ids)
     for number, conversation in enumerate(conversations, start=1):
         ids, supervised = conversation.ids[shared:], conversation.supervised[shared:]
+        # a shorter one may still fit; ids count as positions here, since the pictures are shared
         if length is not None and number > 1 and used + len(ids) > length:
             continue
         parts.append(_stretch(ids, supervised, after, prefix, number))
@@ -95,13 +99,15 @@ def collate(rows: Sequence[PackedRow], pad_id: int) -> PackedBatch:
     A padded position sees itself only, so that its softmax is defined; nothing sees it.
     """
     length = max(len(row.ids) for row in rows)
-    ids = _padded([row.ids for row in rows], length, pad_id)
+    ids = _padded([row.ids for row in rows], length, pad_id)  # [B, L], as all here
     labels = _padded([_next_token_labels(row) for row in rows], length, IGNORE_INDEX)
     positions = _padded([row.positions for row in rows], length, 0)
     branches = _padded([row.branches for row in rows], length, -1)
     query, key = branches[:, :, None], branches[:, None, :]  # [B, L, 1], [B, 1, L]
-    causal = torch.ones(length, length, dtype=torch.bool).tril()
+    causal = torch.ones(length, length, dtype=torch.bool).tril()  # [L, L]
+    # its own branch and the prefix (0), never what comes later; padding (-1) looks at nothing ...
     visible = ((key == query) | (key == 0)) & (query >= 0) & causal  # [B, L, L]
+    # ... but itself: a softmax over no position at all is not a number, and spreads through every gradient
     visible |= torch.eye(length, dtype=torch.bool)
     return PackedBatch(ids, labels, positions, visible[:, None])  # [B, L, L] -> [B, 1, L, L]
 
@@ -112,6 +118,7 @@ def example_order(step: int, batch: int, count: int, seed: int) -> IntArray:
     A function of its arguments alone, so a resumed run sees exactly what the unbroken one would have.
     """
     start = step * batch
+    # a batch may begin in one epoch and end in the next
     numbers = np.arange(start, start + batch)
     order = np.empty(batch, np.int64)
     for epoch in np.unique(numbers // count):
@@ -120,6 +127,7 @@ def example_order(step: int, batch: int, count: int, seed: int) -> IntArray:
     return order
 
 
+# two: a batch across the border of epochs needs both orders
 @lru_cache(maxsize=2)
 def _permutation(count: int, seed: int, epoch: int) -> IntArray:
     return np.random.default_rng([seed, epoch]).permutation(count)
@@ -134,9 +142,12 @@ def _shared_length(conversations: Sequence[Encoded]) -> int:
         return 0
     rows = [conversation.ids for conversation in conversations]
     shortest = min(map(len, rows))
+    # where they first differ; different pictures look alike here, but a group is about the same ones
     same = next((i for i in range(shortest) if len({row[i] for row in rows}) > 1), shortest)
     if any(IMAGE_INDEX in row[same:] for row in rows):
         raise TrainingError("packed conversations differ before their last picture; pack only equal prefixes")
+    # not the question's first words, though they may be alike, too: a branch's own first token must predict
+    # nothing, and a prefix that ends with the picture never ends within an answer
     if IMAGE_INDEX in rows[0]:
         return min(same, _after_last_image(rows[0]))
     return min(same, *(_first_answer(conversation) for conversation in conversations))
@@ -144,7 +155,8 @@ def _shared_length(conversations: Sequence[Encoded]) -> int:
 
 def _first_answer(conversation: Encoded) -> int:
     learned = conversation.supervised
-    return learned.index(True) - 1 if True in learned else len(learned)
+    # the token before an answer stays with it: it is the one that predicts the answer's first token
+    return max(0, learned.index(True) - 1) if True in learned else len(learned)
 
 
 def _after_last_image(ids: Sequence[int]) -> int:
@@ -156,6 +168,7 @@ def _stretch(
 ) -> PackedRow:
     """Repeat each picture's id over the positions its features take, and number the positions."""
     token_ids = np.asarray(ids, np.int64)
+    # [n] ids -> [l] positions: one each, but a picture's features for its id
     repeats = np.ones(len(ids), np.int64)
     repeats[token_ids == IMAGE_INDEX] = features
     labels = np.where(np.asarray(supervised, bool), token_ids, IGNORE_INDEX)
@@ -174,11 +187,13 @@ def _next_token_labels(row: PackedRow) -> IntArray:
     The first token of a branch is never supervised (it belongs to the question), so no label crosses over.
     """
     shifted = np.full_like(row.labels, IGNORE_INDEX)
+    # shifted here, once, and not by the loss: the next position of a packed row may be another conversation's
     shifted[:-1] = np.where(row.branches[1:] == row.branches[:-1], row.labels[1:], IGNORE_INDEX)
     return shifted
 
 
 def _padded(rows: Sequence[IntArray], length: int, value: int) -> Tensor:
+    # rows of [l_i] -> [B, L]
     out = np.full((len(rows), length), value, np.int64)
     for number, row in enumerate(rows):
         out[number, : len(row)] = row

@@ -47,6 +47,7 @@ class StorybookConversations:
 
     def encode(self, processor: LlavaProcessor, example: int, number: int) -> list[Encoded]:
         """The description and many questions, each a conversation of its own, in one language."""
+        # of the micro-batch, too: when a picture comes round again, other things are asked about it
         rng = Random(f"{self._data.seed}/{number}/{example}")
         language = "zh" if rng.random() < self._data.chinese else "en"
         scene = self._pictures.scene(example)
@@ -71,6 +72,7 @@ class LlavaJson:
 
     def __init__(self, path: Path, images: Path) -> None:
         try:
+            # all at once, since JSON knows no parts of a list; LLaVA's 665 thousand samples are 1 GB
             self._samples: list[Any] = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:  # ValueError: no JSON, or no UTF-8
             raise TrainingError(f"cannot read {path}: {error}; give a LLaVA JSON list") from error

@@ -8,6 +8,7 @@ from torch.multiprocessing.spawn import spawn
 
 from gesso.config.schema import Recipe
 from gesso.train.loop import train
+from gesso.train.objectives.base import Objective
 from gesso.train.recipes import build_objective
 
 __all__ = ["launch"]
@@ -30,7 +31,14 @@ def launch(recipe: Recipe) -> Path:
 
 
 def _run(recipe: Recipe) -> Path:
-    return train(recipe, lambda: build_objective(recipe))
+    return train(recipe, lambda: _built(recipe))
+
+
+def _built(recipe: Recipe) -> Objective:
+    """The objective with all its examples: those that are made first (sampled pairs) are made now."""
+    objective = build_objective(recipe)
+    _ = objective.examples
+    return objective
 
 
 def _run_as(rank: int, processes: int, port: int, recipe: Recipe) -> None:

@@ -7,16 +7,10 @@ from types import TracebackType
 from typing import Any, Self
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import TextColumn
 
 from gesso.core.errors import MissingExtraError
+from gesso.core.progress import progress_bar
 
 __all__ = ["RunLog", "plot_log", "read_log"]
 
@@ -38,16 +32,8 @@ class RunLog:
             # a killed run may have logged steps behind its last checkpoint, which are now taken again
             kept = [line for line in read_log(self._path) if line["step"] <= start]
             self._path.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[figures]}"),
-            console=Console(stderr=True),  # standard output is for results
-            disable=quiet,
-        )
+        figures = TextColumn("{task.fields[figures]}")
+        self._progress = progress_bar(Console(stderr=True), figures, hidden=quiet)
         self._task = self._progress.add_task("training", total=steps, completed=start, figures="")
 
     def __enter__(self) -> Self:
@@ -102,6 +88,7 @@ def plot_log(log: Path, out: Path) -> None:
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.subplots()
     axes.plot([line["step"] for line in lines], [line["loss"] for line in lines], linewidth=1)
+    # a loss falls by factors: on a straight scale the second half of every run looks flat
     axes.set(xlabel="step", ylabel="loss", yscale="log")
     axes.grid(alpha=0.3)
     figure.savefig(out, dpi=120)

@@ -18,7 +18,7 @@ from gesso.core.errors import TrainingError
 from gesso.train.batching import example_order
 from gesso.train.checkpoint import latest_checkpoint, restore_checkpoint, save_checkpoint
 from gesso.train.log import RunLog
-from gesso.train.objectives.base import Objective
+from gesso.train.objectives.base import FollowsSteps, Objective
 from gesso.train.optim import build_optimizers, learning_rate_factor
 
 __all__ = ["train"]
@@ -105,6 +105,8 @@ class _Step:
         for optimizer in self._optimizers:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
+        if isinstance(self._objective, FollowsSteps):
+            self._objective.after_step()
         return totals
 
     def _average_gradients(self) -> None:

@@ -1,7 +1,5 @@
 """Storybook pictures for training, drawn once and kept on disk."""
 
-import os
-from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
 from typing import Final, Self
@@ -14,6 +12,7 @@ from gesso.core.errors import TrainingError
 from gesso.storybook.draw import draw, draw_with_map
 from gesso.storybook.scene import MAX_THINGS, Scene
 from gesso.storybook.splits import scene_at
+from gesso.train.arrays import open_array
 
 __all__ = ["BACKGROUND", "PictureStore", "thing_grid"]
 
@@ -39,14 +38,19 @@ class PictureStore:
         self, folder: Path, *, seed: int, count: int, size: int, patch: int, things: int = MAX_THINGS
     ) -> None:
         if size % patch:
-            raise TrainingError(f"pictures of {size} px do not divide into patches of {patch} px")
+            raise TrainingError(f"pictures of {size} px do not divide into patches of {patch} px; "
+                                "make data.size a multiple of the tower's patch_size")  # fmt: skip
+        if not 1 <= things <= MAX_THINGS:
+            raise TrainingError(f"data.things is {things}; a scene holds 1 to {MAX_THINGS}")
         self.seed, self.count, self.size, self.patch, self.things = seed, count, size, patch, things
         grid = size // patch
+        # all that a picture depends on: a changed recipe must not read another one's pictures
         folder = folder / f"train-{seed}-{count}-{size}-{patch}-{things}-{_drawing(size)}"
         folder.mkdir(parents=True, exist_ok=True)
-        self._pixels = _array(folder / "pixels.npy", (count, size, size, 3))
-        self._grids = _array(folder / "grids.npy", (count, grid, grid))
-        self._drawn = _array(folder / "drawn.npy", (count,))
+        self._pixels = open_array(folder / "pixels.npy", (count, size, size, 3), np.uint8)
+        self._grids = open_array(folder / "grids.npy", (count, grid, grid), np.uint8)
+        # one byte a picture, and not a bit: processes that write side by side must not share a byte
+        self._drawn = open_array(folder / "drawn.npy", (count,), np.uint8)
 
     @classmethod
     def of(cls, data: DataSettings, patch: int) -> Self:
@@ -98,9 +102,11 @@ def thing_grid(thing_map: NDArray[np.uint8], patch: int) -> NDArray[np.uint8]:
         [S/patch, S/patch]
     """
     side = thing_map.shape[0] // patch
-    # [S, S] -> [gy, py, gx, px] -> [gy, gx, py * px]
+    # [S, S] -> [gy, py, gx, px] -> [gy, gx, py*px]
     patches = thing_map.reshape(side, patch, side, patch).swapaxes(1, 2).reshape(side, side, -1)
+    # [gy, gx, py*px] -> [gy, gx, things]: pixels of each thing in each patch
     counts = np.stack([(patches == number).sum(-1) for number in range(1, int(thing_map.max()) + 2)], -1)
+    # all things together: a patch that three of them share is no background
     covered = counts.sum(-1) >= COVERAGE * patch * patch
     return np.where(covered, counts.argmax(-1) + 1, BACKGROUND).astype(np.uint8)
 
@@ -108,14 +114,3 @@ def thing_grid(thing_map: NDArray[np.uint8], patch: int) -> NDArray[np.uint8]:
 def _drawing(size: int) -> str:
     """What a first scene looks like, in short, so that a change of the drawing starts a new cache."""
     return blake2b(draw(scene_at("train", 0, 0), size).tobytes(), digest_size=4).hexdigest()
-
-
-def _array(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    if not path.exists():
-        # a sparse file: pages take room on disk only once a picture is written to them
-        temporary = path.with_suffix(f".{os.getpid()}.npy")
-        np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=shape)
-        with suppress(FileExistsError):  # another process was first; its file is as good
-            os.link(temporary, path)
-        temporary.unlink()
-    return np.lib.format.open_memmap(path, mode="r+")

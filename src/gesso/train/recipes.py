@@ -1,20 +1,27 @@
 """From a recipe to the objective it names."""
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from gesso.config.schema import Recipe
-from gesso.core.errors import ConfigError
+from gesso.core.errors import ConfigError, MissingExtraError
 from gesso.train.conversations import ConversationSource, LlavaJson, StorybookConversations
 from gesso.train.llava import build_chat
 from gesso.train.objectives.base import Objective
 from gesso.train.objectives.contrastive import ContrastiveObjective
 from gesso.train.objectives.dense import DenseObjective
+from gesso.train.objectives.judge import JudgeObjective
 from gesso.train.objectives.language import LanguageObjective
+from gesso.train.objectives.planning import PlanningObjective
+from gesso.train.objectives.preference import PreferenceObjective
+from gesso.train.objectives.text_facts import TextFactsObjective
 from gesso.train.objectives.vision_language import VisionLanguageObjective
 from gesso.train.pictures import PictureStore
+from gesso.train.planners import load_planner
+from gesso.train.plans import plan_source
 from gesso.train.texts import train_tokenizer
 
 __all__ = ["build_objective"]
@@ -25,14 +32,30 @@ SOURCES: Final = {
     "language": "the language model to start from",
     "tokenizer": "the tokenizer of a new model",
     "aspect": "how a LLaVA makes pictures square",
+    "autoencoder": "what makes a painter's latents",
+    "text_encoder": "a painter's first text encoder",
+    "text_encoder_2": "a painter's second text encoder",
 }
 USED: Final[dict[str, set[str]]] = {
     "dense": {"init"},
     "contrastive": {"vision", "tokenizer"},
     "language": {"init", "tokenizer"},
     "vision-language": {"init", "vision", "language", "aspect"},
+    "planning": {"init"},
+    "preference": {"init"},
+    "text-facts": {"tokenizer"},
+    "autoencoder": set(),
+    "diffusion": {"autoencoder", "text_encoder", "text_encoder_2"},
+    "judge": set(),
 }
 """Settings of `SOURCES` that each objective reads."""
+
+DATA: Final[dict[str, set[str]]] = {
+    "vision-language": {"storybook", "llava-json"},
+    "planning": {"storybook", "messages", "boxes"},
+    "preference": {"storybook", "messages"},
+}
+"""The data sources of each objective; others take the storybook alone."""
 
 
 def build_objective(recipe: Recipe) -> Objective:
@@ -45,6 +68,13 @@ def build_objective(recipe: Recipe) -> Objective:
         if getattr(recipe.model, name) is not None:
             raise ConfigError(f"model.{name} means nothing to a {recipe.objective} recipe ({SOURCES[name]}); "
                               "leave it out")  # fmt: skip
+    for name in ("autoencoder", "diffusion", "preference"):
+        if getattr(recipe, name) is not None and recipe.objective != name:
+            raise ConfigError(f"{name} settings mean nothing to a {recipe.objective} recipe; leave them out")
+    allowed = DATA.get(recipe.objective, {"storybook"})
+    if recipe.data.source not in allowed:
+        raise ConfigError(f"data.source {recipe.data.source} for a {recipe.objective} recipe; "
+                          f"allowed: {', '.join(sorted(allowed))}")  # fmt: skip
     match recipe.objective:
         case "dense":
             return DenseObjective(recipe)
@@ -56,6 +86,26 @@ def build_objective(recipe: Recipe) -> Objective:
             chat = build_chat(recipe)
             patch = chat.processor.settings.patch_size
             return VisionLanguageObjective(chat, _source(recipe, patch), recipe.data)
+        case "text-facts":
+            return TextFactsObjective(recipe, _tokenizer(recipe))
+        case "planning":
+            return PlanningObjective(recipe, *load_planner(recipe), plan_source(recipe.data))
+        case "preference":
+            return PreferenceObjective(recipe, *load_planner(recipe))
+        case "judge":
+            return JudgeObjective(recipe)
+        case _:
+            return _painting(recipe)
+
+
+def _painting(recipe: Recipe) -> Objective:
+    """The objectives that need diffusers, which only painting asks for."""
+    if find_spec("diffusers") is None:
+        raise MissingExtraError("diffusers", "paint")
+    from gesso.train.objectives.autoencoder import AutoencoderObjective
+    from gesso.train.objectives.diffusion import DiffusionObjective
+
+    return AutoencoderObjective(recipe) if recipe.objective == "autoencoder" else DiffusionObjective(recipe)
 
 
 def _tokenizer(recipe: Recipe) -> PreTrainedTokenizerBase:

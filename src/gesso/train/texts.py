@@ -1,13 +1,12 @@
 """The minis' tokenizer and the texts their language model learns first."""
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import islice
 from random import Random
 from typing import Final
 
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
-from torch import Tensor
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from gesso.core.messages import Message, assistant, user
@@ -17,7 +16,7 @@ from gesso.storybook.scene import SIGN_CHARACTERS, Scene
 from gesso.storybook.splits import scenes
 from gesso.storybook.tell import caption, describe
 
-__all__ = ["as_clip_inputs", "clip_tokenizer", "text_conversations", "train_tokenizer"]
+__all__ = ["clip_tokenizer", "text_conversations", "train_tokenizer"]
 
 PLANNING: Final = 0.15  # share of scenes whose canvas program is written
 QUESTIONS: Final = 12  # behind each of the others
@@ -35,6 +34,7 @@ def train_tokenizer(vocabulary: int, *, seed: int, count: int = 4000) -> PreTrai
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
             pre_tokenizers.Split(Regex(SPLIT), behavior="isolated"),
+            # its own expression is GPT-2's, which keeps digits and capitals together; ours has cut already
             pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
         ]
     )
@@ -42,11 +42,13 @@ def train_tokenizer(vocabulary: int, *, seed: int, count: int = 4000) -> PreTrai
     trainer = trainers.BpeTrainer(
         vocab_size=vocabulary,
         special_tokens=list(SPECIAL),
+        # all 256 bytes, so that no text of any script is unknown
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
     tokenizer.train_from_iterator(_corpus(seed, count), trainer)
     bos = tokenizer.token_to_id("<s>")
+    # a beginning and no end: the end of an answer is learned, and written by the chat template
     tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", bos)])
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
@@ -55,6 +57,7 @@ def train_tokenizer(vocabulary: int, *, seed: int, count: int = 4000) -> PreTrai
         eos_token="</s>",
         pad_token="<pad>",
         extra_special_tokens={"image_token": "<image>"},
+        # decoding gives back the text as it was, also " ." and " 's"
         clean_up_tokenization_spaces=False,
     )
 
@@ -71,6 +74,7 @@ def text_conversations(scene: Scene, rng: Random, language: str) -> list[list[Me
     story = describe(scene, language)
     change = edit(scene, rng, language)
     tasks = [(q.question, q.answer) for q in questions(scene, rng, QUESTIONS, language)]
+    # first or second: `pack` leaves out what does not fit, and an edit is the longest task
     tasks.insert(rng.randrange(2), (change.instruction, describe(change.scene, language)))
     return [[user(f"{story}\n{task}"), assistant(answer)] for task, answer in tasks]
 
@@ -86,21 +90,6 @@ def clip_tokenizer(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBas
     return copied
 
 
-def as_clip_inputs(
-    tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], longest: int
-) -> tuple[Tensor, Tensor]:
-    """Texts as a CLIP text tower takes them: `<s> text <|endoftext|>`, padded; ids and mask, both [B, L].
-
-    Texts that do not fit are cut, with the end token kept, as CLIP does.
-    """
-    # cut here: `truncation=True` would stay switched on in the tokenizer, and be saved with it
-    rows = [row[: longest - 1] for row in tokenizer(list(texts))["input_ids"]]
-    batch = tokenizer.pad(
-        {"input_ids": [[*row, tokenizer.eos_token_id] for row in rows]}, return_tensors="pt"
-    )
-    return batch["input_ids"], batch["attention_mask"]
-
-
 def _corpus(seed: int, count: int) -> Iterator[str]:
     rng = Random(seed)
     for scene in islice(scenes("train", seed), count):
@@ -111,6 +100,7 @@ def _corpus(seed: int, count: int) -> Iterator[str]:
             yield canvas_program(scene, language)
             yield edit(scene, rng, language).instruction
             yield from (q.question for q in conversation(scene, rng, "detail", language))
+    # signs are a hundred times rarer than words, yet every capital and digit must be a token
     yield from SIGN_CHARACTERS
     # the words of the chat template, often enough to become tokens
     yield "USER: ASSISTANT: \n" * 100

@@ -9,7 +9,7 @@ from evaluate.stubs import ScriptedEncoder, oracle, parrot
 from gesso.core.errors import UnknownNameError, UnsupportedError, UsageError
 from gesso.core.messages import Message
 from gesso.core.results import Answer
-from gesso.evaluate.run import evaluate
+from gesso.evaluate.run import Plan, evaluate
 from gesso.evaluate.task import Sample, Task
 from gesso.evaluate.tasks import storybook
 from gesso.evaluate.tasks.storybook import (
@@ -94,13 +94,13 @@ def test_chinese_questions_have_chinese_answers() -> None:
     task = StorybookVqa(language="zh", size=SIZE)
     samples = _samples(task, 12)
     assert all(sample.prompt.endswith("？") for sample in samples)
-    assert evaluate(oracle(samples, SIZE), task, count=12, seed=5).score == 1.0
+    assert evaluate(oracle(samples, SIZE), task, Plan(count=12, seed=5)).score == 1.0
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_a_full_description_is_right_and_exact(language: str) -> None:
     task = StorybookDescribe(size=SIZE, language=language)
-    report = evaluate(oracle(_samples(task, 20), SIZE), task, count=20, seed=5)
+    report = evaluate(oracle(_samples(task, 20), SIZE), task, Plan(count=20, seed=5))
     assert report.score == 1.0
     assert report.scores["exact"].score == 1.0
     assert sum(score.n for name, score in report.scores.items() if name != "exact") == 20
@@ -144,7 +144,7 @@ def test_the_model_gets_the_picture_of_the_scene_at_the_size_asked_for() -> None
 def test_who_pairs_pictures_and_captions_finds_them_all(group: int) -> None:
     task = StorybookRetrieval(size=SIZE)
     encoder = ScriptedEncoder(_samples(task, 2 * group), SIZE)
-    report = evaluate(encoder, task, count=2 * group, seed=5, batch=4)
+    report = evaluate(encoder, task, Plan(count=2 * group, seed=5, batch=4))
     assert (report.n, report.score, report.stderr) == (2 * group, 1.0, 0.0)
     assert {name: score.n for name, score in report.scores.items()} == {
         "image-to-text": 2 * group,
@@ -156,7 +156,7 @@ def test_who_pairs_pictures_and_captions_finds_them_all(group: int) -> None:
 def test_who_pairs_them_wrongly_finds_none(group: int) -> None:
     task = StorybookRetrieval(size=SIZE)
     encoder = ScriptedEncoder(_samples(task, group), SIZE, wrong=True)
-    report = evaluate(encoder, task, count=group, seed=5)
+    report = evaluate(encoder, task, Plan(count=group, seed=5))
     assert report.score <= 0.1  # one picture has no text left and takes the first it sees
 
 
@@ -182,15 +182,15 @@ def test_scenes_that_share_a_caption_are_not_in_one_group(monkeypatch: pytest.Mo
 
 def test_groups_must_be_full() -> None:
     with pytest.raises(UsageError, match="count is 150; storybook-retrieval takes full groups"):
-        evaluate(ScriptedEncoder([], SIZE), StorybookRetrieval(), count=150, seed=0)
+        evaluate(ScriptedEncoder([], SIZE), StorybookRetrieval(), Plan(count=150, seed=0))
 
 
 def test_models_of_the_wrong_sort_are_refused_before_anything_is_asked() -> None:
     with pytest.raises(UnsupportedError, match="parrot"):
-        evaluate(parrot(), StorybookRetrieval(), count=GROUP, seed=0)
+        evaluate(parrot(), StorybookRetrieval(), Plan(count=GROUP, seed=0))
     for task in (StorybookVqa(), StorybookDescribe()):
         with pytest.raises(UnsupportedError, match="encoder"):
-            evaluate(ScriptedEncoder([], SIZE), task, count=10, seed=0)
+            evaluate(ScriptedEncoder([], SIZE), task, Plan(count=10, seed=0))
 
 
 def test_a_model_that_has_the_method_but_refuses_is_refused_at_once() -> None:
@@ -206,9 +206,9 @@ def test_a_model_that_has_the_method_but_refuses_is_refused_at_once() -> None:
         embed_texts = embed_images
 
     with pytest.raises(UnsupportedError, match="facade cannot chat"):
-        evaluate(Facade(), StorybookVqa(), count=10, seed=0)
+        evaluate(Facade(), StorybookVqa(), Plan(count=10, seed=0))
     with pytest.raises(UnsupportedError, match="facade cannot embed"):
-        evaluate(Facade(), StorybookRetrieval(), count=GROUP, seed=0)
+        evaluate(Facade(), StorybookRetrieval(), Plan(count=GROUP, seed=0))
 
 
 def test_both_directions_of_a_picture_share_its_id() -> None:

@@ -256,6 +256,7 @@ def test_folder_without_weights(tmp_path):
     folder = originals.checkpoint(tmp_path / "a", {})
     with pytest.raises(CheckpointError, match="has neither weights nor"):
         load_llava(folder, base=originals.checkpoint(tmp_path / "b"))
+    torch.save({"model.mm_projector.0.bias": torch.ones(2)}, folder / "mm_projector.bin")
     with pytest.raises(CheckpointError, match="no weight files"):
         load_llava(folder, base=originals.checkpoint(tmp_path / "c", {}))
 

@@ -57,6 +57,12 @@ def test_checkpoint_from_the_middle_of_a_run_is_refused(tmp_path):
         merge_lora(BASE, folder)
 
 
+@pytest.mark.parametrize("config", [{"r": None}, {"r": 0}, {"lora_alpha": "six"}])
+def test_a_config_without_a_scale_is_refused(tmp_path, config):
+    with pytest.raises(CheckpointError, match=r"r .* and lora_alpha .*; both must be numbers"):
+        merge_lora(BASE, write(tmp_path, **config))
+
+
 @pytest.mark.parametrize("config", [{"use_dora": True}, {"bias": "all"}, {"rank_pattern": {"q_proj": 4}}])
 def test_other_adapters_are_refused(tmp_path, config):
     with pytest.raises(UnsupportedError, match=next(iter(config))):

@@ -34,7 +34,6 @@ def _maker(ratio: AspectRatio, pixels: PixelSettings | None = None) -> TileMaker
 
 def _clip(image: Image.Image, pixels: PixelSettings | None = None) -> torch.Tensor:
     values = (pixels or PixelSettings()).to_values(SIDE)
-    values.pop("image_processor_type")
     tensor: torch.Tensor = CLIPImageProcessorPil(**values)(image, return_tensors="pt")["pixel_values"][0]
     return tensor
 
@@ -119,6 +118,17 @@ def test_settings_are_read_from_a_checkpoint_folder(tmp_path: Path) -> None:
 def test_a_processor_without_all_steps_is_refused() -> None:
     with pytest.raises(CheckpointError, match="switches off do_resize, do_normalize"):
         PixelSettings.from_values({"do_resize": False, "do_normalize": False})
+
+
+def test_a_processor_that_squashes_pictures_is_refused() -> None:
+    with pytest.raises(CheckpointError, match=r"resizes to .*'height': 12.*shortest_edge"):
+        PixelSettings.from_values({"size": {"height": 12, "width": 12}})
+
+
+def test_a_damaged_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "preprocessor_config.json").write_text("{")
+    with pytest.raises(CheckpointError, match=r"cannot read .*preprocessor_config\.json"):
+        PixelSettings.from_folder(tmp_path)
 
 
 def test_a_picture_smaller_than_a_tile_is_refused() -> None:

@@ -100,6 +100,16 @@ def test_a_group_reads_a_shared_picture_once() -> None:
     assert [encoded.supervised for encoded in group] == [encoded.supervised for encoded in alone]
 
 
+def test_a_group_that_is_made_as_it_is_read_keeps_its_pictures_apart() -> None:
+    colours = ("red", "green", "blue", "white") * 3
+    conversations = (
+        [user(Image(Pictures.new("RGB", (8, 8), colour)), "a"), assistant("b")] for colour in colours
+    )
+    pixels = [encoded.images[0].pixels for encoded in _processor().encode_group(conversations)]
+    assert len({tuple(tile.flatten().tolist()) for tile in pixels}) == 4
+    assert all(torch.equal(pixels[i], pixels[i + 4]) for i in range(8))
+
+
 def test_too_long_a_conversation_is_refused_with_both_numbers() -> None:
     messages = [user(RED, "what?")]
     length = len(_processor().encode(messages).ids) - 1 + 4

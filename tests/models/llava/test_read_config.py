@@ -1,4 +1,8 @@
+from contextlib import suppress
+
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 from transformers import CLIPVisionConfig, LlavaConfig
 
 from gesso.core.errors import CheckpointError, UnsupportedError
@@ -103,3 +107,13 @@ def test_towers_other_than_square_clips_are_refused(changes):
 def test_transformers_variants_that_llava_never_had_are_refused(changes):
     with pytest.raises(UnsupportedError):
         read_saved_settings(LlavaConfig(**changes), "x")
+
+
+@given(st.text(alphabet="[](),0123456789.eE-+x _'None", max_size=30) | st.text(max_size=8))
+@example("[(1e999, 1)]")
+@example("(" * 5000)
+@settings(deadline=None)
+def test_any_text_for_canvases_is_read_or_refused(text):
+    with suppress(CheckpointError):
+        found = read_settings({"image_grid_pinpoints": text}, TOWER, "vicuna_v1").image_grid_pinpoints
+        assert all(isinstance(side, int) for pair in found for side in pair)

@@ -28,6 +28,13 @@ def test_impossible_settings_are_refused(changes):
         LlavaSettings(**changes)
 
 
+@pytest.mark.parametrize("canvas", [(336, 500), (0, 336), (-336, 336)])
+def test_canvases_are_made_of_whole_tiles(canvas):
+    with pytest.raises(CheckpointError, match=r"image_grid_pinpoints holds .*multiples of the 336 px"):
+        LlavaSettings(**{**ANYRES, "image_grid_pinpoints": ((336, 672), canvas)})
+    assert LlavaSettings(image_grid_pinpoints=(canvas,)).image_aspect_ratio == "pad"  # not read then
+
+
 @pytest.mark.parametrize(
     ("changes", "in_tree"),
     [

@@ -48,6 +48,23 @@ def test_the_loss_is_clips_own(objective: ContrastiveObjective) -> None:
 
 
 @torch.no_grad()
+def test_similarities_are_not_rounded_under_autocast(
+    objective: ContrastiveObjective, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[torch.Tensor] = []
+
+    def keep(logits: torch.Tensor, *_: object) -> torch.Tensor:
+        seen.append(logits)
+        return logits.sum()
+
+    monkeypatch.setattr(functional, "cross_entropy", keep)
+    with torch.autocast("cpu", torch.bfloat16):
+        objective.loss(objective.batch([0, 1, 2], 0))
+    assert seen[0].dtype == torch.float32
+    assert not torch.equal(seen[0], seen[0].bfloat16().float())
+
+
+@torch.no_grad()
 def test_the_scale_stays_below_a_hundred(objective: ContrastiveObjective) -> None:
     batch = objective.batch([0, 1], 0)
     losses = []

@@ -38,6 +38,7 @@ GROUP: Final = 100
 """Pictures of one retrieval group; chance is one in so many."""
 
 FRESH_SPLITS: Final = ("val", "test", "novel")
+# the longest answer names a thing with its colour and location: 20 tokens, or 50 of a foreign tokenizer
 ANSWER_TOKENS: Final = 64
 DESCRIPTION_TOKENS: Final = 384  # six things, each with two colours, in either language
 
@@ -139,7 +140,9 @@ class StorybookVqa(_Storybook):
 
     def _samples(self, seed: int) -> Iterator[PictureSample]:
         for number, scene in enumerate(scenes(self.split, seed)):
+            # of the scene, not of the run: a larger count asks the same of the first scenes
             rng = Random(f"{self.name}/{seed}/{number}")
+            # sorted: the order in which kinds were named must not change what is asked
             asked = questions(scene, rng, self.per_picture, self.language, sorted(set(self.kinds)))
             for place, item in enumerate(asked):
                 yield PictureSample(f"{number}-{place}", item.kind, item.question, item.answer, scene)
@@ -208,11 +211,13 @@ class StorybookRetrieval(_Storybook):
 
     def ask(self, model: Model, samples: Sequence[RetrievalSample], batch: int) -> list[Record]:
         """Embed the whole group, `batch` pictures or captions at a time, and take the nearest of each."""
+        # samples of a round share their group, also when the run asks about one of them alone
         group = samples[0].group
         captions = [caption(scene, self.language) for scene in group]
         similarity = self._similarity(embedding(model, self.name), group, captions, batch)  # [N, N]
         pictures = [_picture(scene) for scene in group]
         options = {"image-to-text": captions, "text-to-image": pictures}
+        # a row's best column, a column's best row
         nearest = {"image-to-text": similarity.argmax(1), "text-to-image": similarity.argmax(0)}  # [N] each
         records = []
         for sample in samples:
@@ -235,6 +240,7 @@ class StorybookRetrieval(_Storybook):
         by_caption: dict[str, tuple[int, Scene]] = {}
         while len(by_caption) < GROUP:
             number, scene = next(stream)
+            # the first scene with a caption keeps it; a dict keeps their order
             by_caption.setdefault(caption(scene, self.language), (number, scene))
         group = tuple(scene for _, scene in by_caption.values())
         samples = []

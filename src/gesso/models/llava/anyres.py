@@ -19,6 +19,7 @@ def best_canvas(size: Size, canvases: Sequence[Size]) -> Size:
 
     def rank(canvas: Size) -> tuple[int, int]:
         scale = min(canvas[0] / size[0], canvas[1] / size[1])
+        # cut down, where `placement` rounds up: the original does so, and ties between canvases hang on it
         fitted = int(size[0] * scale) * int(size[1] * scale)
         effective = min(fitted, size[0] * size[1])  # enlarging adds nothing to see
         return effective, effective - canvas[0] * canvas[1]
@@ -29,6 +30,7 @@ def best_canvas(size: Size, canvases: Sequence[Size]) -> Size:
 def placement(size: Size, canvas: Size) -> tuple[Size, Size]:
     """Size of a picture fitted into a canvas, and the (x, y) where it is pasted."""
     across, down = canvas[0] / size[0], canvas[1] / size[1]
+    # rounded up, and held within the canvas: 1 / 3 * 3 may come out above 1
     if across < down:
         fitted = canvas[0], min(ceil(size[1] * across), canvas[1])
     else:
@@ -50,6 +52,7 @@ def unpadded(size: Size, grid: Size) -> tuple[slice, slice]:
         grid: (columns, rows) of features on the whole canvas.
     """
     columns, rows = grid
+    # wider than the canvas: empty rows above and below, equally many, so a last odd row stays in
     if size[0] / size[1] > columns / rows:
         border = (rows - int(size[1] * (columns / size[0]))) // 2
         return slice(border, rows - border), slice(0, columns)
@@ -68,8 +71,10 @@ def image_token_count(size: Size, tiles: int, settings: LlavaSettings) -> int:
     side = settings.grid_side
     overview = side * side + (settings.select_feature == "cls_patch")
     if settings.patch_merge_type != "spatial_unpad":
+        # "flat" and "spatial" only order the patches differently
         return overview * tiles
     if tiles == 1:
+        # an overview alone ends with one newline
         return overview + 1
     columns, rows = tile_grid(size, settings)
     kept_rows, kept_columns = unpadded(size, (columns * side, rows * side))

@@ -102,6 +102,7 @@ def original_key_rules(settings: LlavaSettings) -> list[KeyRule]:
         KeyRule(rf"{INNER}(image_newline)", newline),
     ]
     if settings.in_tree:
+        # nn.Sequential's numbers: linear, GELU (1, without weights), linear
         rules.append(KeyRule(rf"{INNER}mm_projector\.0\.(.*)", r"model.multi_modal_projector.linear_1.\1"))
         rules.append(KeyRule(rf"{INNER}mm_projector\.2\.(.*)", r"model.multi_modal_projector.linear_2.\1"))
     else:
@@ -120,10 +121,12 @@ def _load_original(
     tensors = _language_tensors(folder, source)
     found = find_tower(config, folder, tower)
     settings = read_settings(config, found.config, choose_template(config, folder.name))
+    # before LoRA, whose adapters may sit on the tower as well
     tensors = tower_tensors(tensors, config, found)
     if is_lora(folder):
         tensors = merge_lora(tensors, folder)
     text = read_text_config(config)
+    # LoRA and projector folders often leave the tokenizer to their base
     tokenizer = _tokenizer(folder if source is None or _has_tokenizer(folder) else source, text)
     _add_tokens(tokenizer, config)
     tensors = _grow(tensors, text, len(tokenizer))
@@ -136,25 +139,21 @@ def _load_original(
 
 def _language_tensors(folder: Path, base: Path | None) -> dict[str, Tensor]:
     """The language model's weights, and what lies in the same files, under original key names."""
-    own = weight_files(folder)
-    projector = folder / PROJECTOR_FILE
-    if is_lora(folder) or not own:
-        if base is None:
-            what = "a LoRA adapter" if is_lora(folder) else "a projector alone"
+    own, projector, lora = weight_files(folder), folder / PROJECTOR_FILE, is_lora(folder)
+    if not lora and not own and not projector.is_file():
+        raise CheckpointError(f"{folder} has neither weights nor {PROJECTOR_FILE}; fetch it again")
+    if base is None:
+        if lora or not own:
+            what = "a LoRA adapter" if lora else "a projector alone"
             raise UsageError(f"{folder} holds {what}; give base, the language model it was trained on")
-        own = weight_files(base)
-        if not own:
-            raise CheckpointError(f"the base {base} has no weight files")
-    elif base is not None and not projector.is_file():
+        return open_tensors(own)
+    if not lora and not projector.is_file():
         raise UsageError(f"{folder} is complete; leave out base")
-    elif base is not None:
-        own = weight_files(base)
-    tensors = open_tensors(own)
-    if base is not None and not is_lora(folder):
-        if not projector.is_file():
-            raise CheckpointError(f"{folder} has neither weights nor {PROJECTOR_FILE}")
-        tensors |= open_tensors([projector])
-    return tensors
+    files = weight_files(base)
+    if not files:
+        raise CheckpointError(f"the base {base} has no weight files; give the folder of a language model")
+    # a projector beside whole weights was trained further than these: the original, too, takes the base's
+    return open_tensors(files) | ({} if lora else open_tensors([projector]))
 
 
 def _has_tokenizer(folder: Path) -> bool:
@@ -164,6 +163,7 @@ def _has_tokenizer(folder: Path) -> bool:
 def _tokenizer(folder: Path, text: PreTrainedConfig | None = None) -> PreTrainedTokenizerBase:
     """The folder's tokenizer; a flat config.json beside it is not read."""
     try:
+        # without `config` transformers would read the flat config.json as its own LlavaConfig
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder, config=text)
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{folder} has no tokenizer that can be read: {error}") from error
@@ -175,6 +175,7 @@ def _add_tokens(tokenizer: PreTrainedTokenizerBase, config: Mapping[str, Any]) -
     added = ["<im_patch>"] if config.get("mm_use_im_patch_token", True) else []
     if config.get("mm_use_im_start_end", False):
         added += ["<im_start>", "<im_end>"]
+    # tokens it already has are left as they are
     tokenizer.add_tokens(added, special_tokens=True)
 
 
@@ -193,7 +194,7 @@ def _grow(tensors: Mapping[str, Tensor], text: PreTrainedConfig, tokens: int) ->
         if name in grown and len(grown[name]) < tokens:
             rows = grown[name]
             mean = rows.float().mean(0, keepdim=True).to(rows.dtype)  # [1, D]
-            grown[name] = torch.cat([rows, mean.expand(tokens - len(rows), -1)])
+            grown[name] = torch.cat([rows, mean.expand(tokens - len(rows), -1)])  # [V, D]
     text.vocab_size = tokens
     return grown
 
@@ -202,12 +203,14 @@ def _dtype_of(tensors: Mapping[str, Tensor]) -> torch.dtype:
     """The dtype of the language model."""
     found = [tensors[name].dtype for name in EMBEDDINGS if name in tensors]
     if not found:
-        raise CheckpointError(f"the checkpoint has no token embeddings ({' or '.join(EMBEDDINGS[:2])})")
+        raise CheckpointError(f"the checkpoint has no token embeddings ({' or '.join(EMBEDDINGS[:2])}); "
+                              "a file of its weights is missing, fetch it again")  # fmt: skip
     return found[0]
 
 
 def _unused_token(tokenizer: PreTrainedTokenizerBase) -> int:
     """An id that no text gives, to stand for pictures where transformers reads ids by itself."""
+    # never looked for in our ids, which hold IMAGE_INDEX; transformers' own generate needs some number
     return int(tokenizer.unk_token_id or 0)
 
 
@@ -217,11 +220,13 @@ def _load_saved(folder: Path, dtype: torch.dtype | None) -> LlavaChat:
     if type(config) not in MODULES:
         raise CheckpointError(f"{folder} holds a model of type {config.model_type}; allowed: "
                               f"{', '.join(known.model_type for known in MODULES)}")  # fmt: skip
+    # "auto" is the dtype in which the folder was saved
     loaded: Any = MODULES[type(config)].from_pretrained(
         folder, config=config, dtype=dtype or "auto", output_loading_info=True
     )
     module, report = loaded
     _require_clean(report, folder)
+    # gesso's own folders say everything; of others the settings are worked out
     saved = getattr(config, SETTINGS_KEY, None)
     settings = LlavaSettings.from_dict(saved) if saved else read_saved_settings(config, folder.name)
     pixels = PixelSettings.from_folder(folder)
@@ -234,5 +239,6 @@ def _require_clean(report: Mapping[str, Any], folder: Path) -> None:
         keys = sorted(map(str, report[what]))
         if keys:
             raise CheckpointError(
-                f"{folder}: {len(keys)} {what.replace('_', ' ')}, such as {', '.join(keys[:5])}"
+                f"{folder}: {len(keys)} {what.replace('_', ' ')}, such as {', '.join(keys[:5])}; "
+                "weights and config.json must come from the same model"
             )

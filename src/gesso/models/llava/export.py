@@ -32,6 +32,7 @@ def write_processor(folder: Path, tokenizer: Any, settings: LlavaSettings, pixel
     """
     tiled = settings.patch_merge_type == "spatial_unpad"
     image_processor = _image_processor(settings, pixels, tiled)
+    # transformers' processor writes one image token per feature, and needs a token to write
     if not settings.in_tree or getattr(tokenizer, "image_token", None) is None:
         tokenizer.save_pretrained(folder)
         image_processor.save_pretrained(folder)
@@ -42,21 +43,16 @@ def write_processor(folder: Path, tokenizer: Any, settings: LlavaSettings, pixel
         tokenizer,
         patch_size=settings.patch_size,
         vision_feature_select_strategy="default" if settings.select_feature == "patch" else "full",
+        # counted by transformers before "default" drops it again
         num_additional_image_tokens=CLASS_TOKENS,
         chat_template=storybook_jinja() if settings.template == "storybook" else None,
     ).save_pretrained(folder)
 
 
 def _image_processor(settings: LlavaSettings, pixels: PixelSettings, tiled: bool) -> Any:
-    fields: dict[str, Any] = {
-        "size": {"shortest_edge": pixels.shortest_edge or settings.image_size},
-        "crop_size": {"height": settings.image_size, "width": settings.image_size},
-        "image_mean": list(pixels.mean),
-        "image_std": list(pixels.std),
-        "rescale_factor": pixels.rescale,
-        "resample": pixels.resample,
-    }
+    fields = pixels.to_values(settings.image_size)
     if tiled:
+        # transformers keeps canvases as (height, width)
         pairs = [[height, width] for width, height in settings.image_grid_pinpoints]
         return LlavaNextImageProcessorPil(**fields, image_grid_pinpoints=pairs)
     return LlavaImageProcessorPil(**fields, do_pad=settings.image_aspect_ratio == "pad")

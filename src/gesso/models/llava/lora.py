@@ -17,6 +17,7 @@ from gesso.models.checkpoints import open_tensors, read_json
 
 __all__ = ["is_lora", "merge_lora", "read_trained"]
 
+# peft strips ".default", the adapter's name, from what it saves; a raw state dict still has it
 ADAPTER: Final = re.compile(r"base_model\.model\.(.+)\.lora_([AB])(?:\.default)?\.weight")
 UNSUPPORTED: Final = ("fan_in_fan_out", "use_dora", "rank_pattern", "alpha_pattern", "modules_to_save")
 
@@ -57,6 +58,7 @@ def read_trained(folder: Path) -> dict[str, Tensor]:
     """The weights a LoRA run trained in full (the projector), under original key names."""
     tensors = _one_of(folder, "non_lora_trainables")
     names = {key: key.removeprefix("base_model.") for key in tensors}
+    # saved with one wrapper more around the model; the original's loader strips it, too
     if any(name.startswith("model.model.") for name in names.values()):
         names = {key: name.removeprefix("model.") for key, name in names.items()}
     return {names[key]: tensor for key, tensor in tensors.items()}
@@ -66,8 +68,8 @@ def _one_of(folder: Path, stem: str) -> dict[str, Tensor]:
     for ending in ("safetensors", "bin"):
         if (folder / f"{stem}.{ending}").is_file():
             return open_tensors([folder / f"{stem}.{ending}"])
-    raise CheckpointError(f"{folder} has no {stem}.bin; checkpoints from the middle of a LoRA run lack it, "
-                          "use the folder the run ended with")  # fmt: skip
+    raise CheckpointError(f"{folder} has no {stem}.safetensors or .bin; folders from the middle of a LoRA "
+                          "run lack some files, use the one the run ended with")  # fmt: skip
 
 
 def _adapters(tensors: Mapping[str, Tensor]) -> dict[str, tuple[Tensor, Tensor]]:
@@ -90,5 +92,10 @@ def _scale(config: Mapping[str, Any]) -> float:
         used.append("bias")
     if used:
         raise UnsupportedError(f"adapter_config.json uses {', '.join(used)}; only plain LoRA can be merged")
+    missing = [name for name in ("r", "lora_alpha") if not isinstance(config.get(name), int | float)]
+    if missing or config["r"] <= 0:
+        raise CheckpointError(f"adapter_config.json has r {config.get('r')!r} and lora_alpha "
+                              f"{config.get('lora_alpha')!r}; both must be numbers, r above 0")  # fmt: skip
     rank = float(config["r"])
+    # rank-stabilised LoRA divides by the root of the rank (arXiv 2312.03732)
     return float(config["lora_alpha"]) / (sqrt(rank) if config.get("use_rslora") else rank)

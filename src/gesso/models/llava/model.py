@@ -73,6 +73,7 @@ class LlavaChat:
     def parts(self) -> Mapping[str, nn.Module]:
         """Tower, projector (with the newline) and language model (with its head), sharing their weights."""
         model = self._module.model
+        # a holder of our own: the newline learns at the projector's rate, but transformers keeps it beside
         projector = nn.Module()
         projector.layers = model.multi_modal_projector
         projector.register_parameter("image_newline", getattr(model, "image_newline", None))
@@ -82,13 +83,14 @@ class LlavaChat:
     def tile_features(self, pixels: Tensor) -> Tensor:
         """Features of tiles, [T, 3, S, S] -> [T, P, D], before merging."""
         tower = self._module.model.vision_tower
-        states = tower(
-            pixels.to(device=tower.device, dtype=tower.dtype), output_hidden_states=True
-        ).hidden_states
+        pixels = pixels.to(device=tower.device, dtype=tower.dtype)
+        # LLaVA reads the last layer but one, which is no output of the tower
+        states = tower(pixels, output_hidden_states=True).hidden_states
         selected = states[self.settings.select_layer]  # [T, 1 + P, W]
         if self.settings.select_feature == "patch":
+            # [T, 1 + P, W] -> [T, P, W]
             selected = selected[:, 1:]  # without the class token
-        features: Tensor = self._module.model.multi_modal_projector(selected)
+        features: Tensor = self._module.model.multi_modal_projector(selected)  # [T, P, W] -> [T, P, D]
         return features
 
     def image_features(self, tiles: Sequence[Tensor], sizes: Sequence[Size] | None = None) -> list[Tensor]:
@@ -104,7 +106,9 @@ class LlavaChat:
             raise UsageError(
                 f"{self.settings.patch_merge_type} merging needs the pictures' sizes; give `sizes`"
             )
+        # [sum of T_i, P, D] -> [T_i, P, D] of each picture
         per_picture = torch.split(self.tile_features(torch.cat(list(tiles))), [len(t) for t in tiles])
+        # flat merging does not look at them
         places = sizes if sizes is not None else [(1, 1)] * len(tiles)
         return [self._merge(features, size) for features, size in zip(per_picture, places, strict=True)]
 
@@ -126,7 +130,8 @@ class LlavaChat:
         """
         rows, labels = self._splice(batch)
         limit = self.settings.max_length
-        embeddings, mask = pad_rows(rows, max_length=limit)
+        # after the pictures are in, which the original does, too: a row may end in the middle of a picture
+        embeddings, mask = pad_rows(rows, max_length=limit)  # [B, L, D], [B, L]
         cut = [row[:limit] for row in labels]
         return embeddings, nn.utils.rnn.pad_sequence(cut, True, IGNORE_INDEX), mask
 
@@ -144,6 +149,7 @@ class LlavaChat:
         if self.settings.patch_merge_type == "spatial":
             return join_lines(features, grid)
         side = self.settings.grid_side
+        # slices of the grid of patches [H, W] that hold the picture
         shown = unpadded(size, (columns * side, rows * side))
         return join_lines(features, grid, shown, self._module.model.image_newline)
 
@@ -152,12 +158,14 @@ class LlavaChat:
         table = self._module.get_input_embeddings()
         device = self._module.device
         images = [image for encoded in batch for image in encoded.images]
+        # one pass of the tower for all rows, then each row takes as many as it has pictures
         features = iter(self.image_features([i.pixels for i in images], [i.size for i in images]))
         rows, labels = [], []
         for encoded in batch:
             ids = torch.tensor(encoded.ids, device=device)
             learned = torch.tensor(encoded.supervised, device=device)
             own = [next(features) for _ in encoded.images]
+            # ids that are not learned become labels the loss leaves out, [l]
             row, row_labels = splice(ids, table, own, ids.masked_fill(~learned, IGNORE_INDEX))
             rows.append(row)
             labels.append(row_labels)

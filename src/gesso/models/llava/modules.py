@@ -64,6 +64,7 @@ class VariantLlavaForConditionalGeneration(LlavaForConditionalGeneration):
 
     def __init__(self, config: VariantLlavaConfig) -> None:
         super().__init__(config)
+        # in place of the one that transformers has just made, so keys keep their names
         self.model.multi_modal_projector = _projector(config)
 
 
@@ -84,6 +85,7 @@ MODULES: Final[dict[type[PreTrainedConfig], type[PreTrainedModel]]] = {
     VariantLlavaNextConfig: VariantLlavaNextForConditionalGeneration,
 }
 
+# so that Auto classes find a saved folder's class, once gesso is imported
 for _config_class in (VariantLlavaConfig, VariantLlavaNextConfig):
     AutoConfig.register(_config_class.model_type, _config_class)
     AutoModelForImageTextToText.register(_config_class, MODULES[_config_class])
@@ -113,10 +115,12 @@ def module_config(
         "image_seq_length": settings.grid_side**2 + (settings.select_feature == "cls_patch"),
         "vision_feature_layer": settings.select_layer,
         "vision_feature_select_strategy": "default" if settings.select_feature == "patch" else "full",
+        # transformers reads this of the whole config and would tie a head of its own to the embeddings
         "tie_word_embeddings": text.tie_word_embeddings,
         SETTINGS_KEY: settings.to_dict(),
     }
     if tiled:
+        # turned round: see above
         fields["image_grid_pinpoints"] = [[height, width] for width, height in settings.image_grid_pinpoints]
     if not settings.in_tree:
         fields["projector_type"] = settings.projector_type

@@ -1,6 +1,5 @@
 """Pictures to the pixel tiles a CLIP tower takes, bit for bit as LLaVA's CLIP processor makes them."""
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +13,15 @@ from torch import Tensor
 
 from gesso.core.errors import CheckpointError
 from gesso.models.base import ImageTiles
+from gesso.models.checkpoints import read_json
 from gesso.models.llava.anyres import best_canvas, placement
 from gesso.models.llava.settings import LlavaSettings
 
 __all__ = ["PixelSettings", "TileMaker", "lay_on_canvas", "pad_to_square"]
 
 RGB = tuple[float, float, float]
+# processor_config.json is what a whole transformers processor is saved as; it holds the same values one
+# level down
 _READ: Final = ("preprocessor_config.json", "processor_config.json")
 
 
@@ -46,36 +48,40 @@ class PixelSettings:
         """Read a checkpoint's image processor settings; CLIP's if the folder has none.
 
         Raises:
-            CheckpointError: the file asks for steps that a LLaVA model does not have.
+            CheckpointError: the file is damaged, or asks for steps that a LLaVA model does not have.
         """
         for name in _READ:
             if (folder / name).is_file():
-                values = json.loads((folder / name).read_text("utf-8"))
+                values = read_json(folder / name)
                 return cls.from_values(values.get("image_processor", values))
         return cls()
 
     @classmethod
     def from_values(cls, values: Mapping[str, Any]) -> Self:
         """Read the values of a `preprocessor_config.json`; see `from_folder`."""
+        # absent means on: OpenAI's file says nothing of rescaling, which came later
         off = [name for name in ("do_resize", "do_center_crop", "do_rescale", "do_normalize")
                if not values.get(name, True)]  # fmt: skip
         if off:
             raise CheckpointError(f"the image processor switches off {', '.join(off)}; "
                                   "a LLaVA tower needs all of them, remove these lines")  # fmt: skip
         size = values.get("size")
+        if isinstance(size, Mapping) and "shortest_edge" not in size:
+            raise CheckpointError(f"the image processor resizes to {dict(size)}; a LLaVA tower takes a "
+                                  "shortest_edge, which keeps the picture's shape")  # fmt: skip
         default = cls()
         return cls(
             mean=tuple(values.get("image_mean", default.mean)),
             std=tuple(values.get("image_std", default.std)),
             rescale=values.get("rescale_factor", default.rescale),
             resample=values.get("resample", default.resample),
+            # a plain number in OpenAI's own file
             shortest_edge=size.get("shortest_edge") if isinstance(size, Mapping) else size,
         )
 
     def to_values(self, side: int) -> dict[str, Any]:
         """The values of a `preprocessor_config.json` for tiles of `side` pixels; inverse of `from_values`."""
         return {
-            "image_processor_type": "CLIPImageProcessor",
             "image_mean": list(self.mean),
             "image_std": list(self.std),
             "rescale_factor": self.rescale,
@@ -103,12 +109,14 @@ class TileMaker:
         if self._edge < settings.image_size:
             raise CheckpointError(f"the image processor resizes to {self._edge} px, less than a tile of "
                                   f"{settings.image_size} px; set size to {settings.image_size}")  # fmt: skip
+        # the mean colour, so that padding is about zero once normalised; cut down as the original does
         self._fill = tuple(int(255 * mean) for mean in self._pixels.mean)
         self._numbers = _number_of_grey(self._pixels)
 
     def __call__(self, image: Image.Image, *, overview_only: bool = False) -> ImageTiles:
         """Tiles of one RGB picture, [T, 3, S, S]; `overview_only` leaves AnyRes tiles out."""
         tiles = list(self._tiles(image, overview_only))
+        # T times [3, S, S] -> [T, 3, S, S]
         return ImageTiles(torch.stack([self._normalise(self._cut(tile)) for tile in tiles]), image.size)
 
     def _tiles(self, image: Image.Image, overview_only: bool) -> Iterator[Image.Image]:
@@ -119,6 +127,7 @@ class TileMaker:
                 yield pad_to_square(image, self._fill)
             case "anyres":
                 # the overview is squashed to the shape of a tile, its sides' ratio is not kept
+                # bicubic in every checkpoint: the original calls PIL here, and its resize defaults to that
                 yield image.resize((self._edge, self._edge), Image.Resampling.BICUBIC)
                 if not overview_only:
                     yield from self._canvas_tiles(image)
@@ -126,6 +135,7 @@ class TileMaker:
     def _canvas_tiles(self, image: Image.Image) -> Iterator[Image.Image]:
         side = self._settings.image_size
         canvas = lay_on_canvas(image, best_canvas(image.size, self._settings.image_grid_pinpoints))
+        # whole tiles, as the settings make sure
         for top in range(0, canvas.height, side):
             for left in range(0, canvas.width, side):
                 yield canvas.crop((left, top, left + side, top + side))
@@ -133,6 +143,7 @@ class TileMaker:
     def _cut(self, image: Image.Image) -> Image.Image:
         """Resize the shortest edge, then cut the middle out."""
         side, short = self._settings.image_size, min(image.size)
+        # cut down like transformers' `get_resize_output_image_size`; int() and round() differ by a pixel
         width, height = (
             self._edge if length == short else int(self._edge * length / short) for length in image.size
         )
@@ -140,6 +151,7 @@ class TileMaker:
             image = image.resize((width, height), self._pixels.resample)
         if (width, height) == (side, side):
             return image
+        # the odd pixel goes to the right and below, as in transformers' center_crop
         left, top = (width - side) // 2, (height - side) // 2
         return image.crop((left, top, left + side, top + side))
 
@@ -164,6 +176,7 @@ def lay_on_canvas(image: Image.Image, canvas: tuple[int, int]) -> Image.Image:
     """The picture resized to fit the middle of a black canvas (LLaVA's `resize_and_pad_image`)."""
     fitted, corner = placement(image.size, canvas)
     page = Image.new("RGB", canvas, (0, 0, 0))
+    # black, not the mean colour: the original pads canvases otherwise than squares
     page.paste(image.resize(fitted, Image.Resampling.BICUBIC), corner)
     return page
 
@@ -171,6 +184,7 @@ def lay_on_canvas(image: Image.Image, canvas: tuple[int, int]) -> Image.Image:
 def _number_of_grey(pixels: PixelSettings) -> NDArray[np.float32]:
     """What each grey level becomes in each channel, [3, 256], in the arithmetic of transformers' CLIP."""
     grey = np.arange(256, dtype=np.uint8)
+    # transformers rescales in double precision, then goes on in single; another order differs in the last bit
     scaled = (grey.astype(np.float64) * pixels.rescale).astype(np.float32)
     mean, std = np.array(pixels.mean, np.float32), np.array(pixels.std, np.float32)
     return (scaled - mean[:, None]) / std[:, None]  # [256] and [3, 1] -> [3, 256]

@@ -48,6 +48,7 @@ class LlavaProcessor:
         if self.template.around_answer[1] is None and tokenizer.eos_token is None:
             raise CheckpointError(f"template {settings.template} ends answers with the tokenizer's end "
                                   "token, but this tokenizer has none; set its eos_token")  # fmt: skip
+        # "None" where the tokenizer has none: no template that asks for it comes this far
         self._end_token = str(tokenizer.eos_token)
         self._tokens = PromptTokenizer(tokenizer)
         self._tile = TileMaker(settings, self.pixels)
@@ -75,8 +76,10 @@ class LlavaProcessor:
         Raises:
             GessoError: as `encode`, but for the length.
         """
+        # all of them at once: an `Image` that a generator had let go could give its id to the next one
+        held = list(conversations)
         made: dict[int, ImageTiles] = {}
-        return [self._cut(self._encode(messages, made, False)) for messages in conversations]
+        return [self._cut(self._encode(messages, made, False)) for messages in held]
 
     def _encode(self, messages: Sequence[Message], made: dict[int, ImageTiles], prompt: bool) -> Encoded:
         pieces = render(
@@ -87,8 +90,10 @@ class LlavaProcessor:
             mark_pictures=self.settings.use_im_start_end,
         )
         ids, supervised = self._tokens.pieces(pieces)
+        # in the order of the messages, which is that of their placeholders
         parts = [image for message in messages for image in message.images]
         for image in parts:
+            # by identity: comparing two pictures costs more than preparing one
             if id(image) not in made:
                 made[id(image)] = self._tiles(image)
         images = tuple(made[id(image)] for image in parts)
@@ -98,6 +103,7 @@ class LlavaProcessor:
         return self._tile(load_image(image.source, self._policy), overview_only=image.detail == "low")
 
     def _check_length(self, encoded: Encoded) -> None:
+        # a picture takes hundreds of positions, so more than one tells it from a token
         widths = self._widths(encoded)
         length, pictures = sum(widths), sum(width for width in widths if width > 1)
         if length > self.settings.max_length:
@@ -108,6 +114,7 @@ class LlavaProcessor:
     def _cut(self, encoded: Encoded) -> Encoded:
         """The beginning that fits the model."""
         ends = accumulate(self._widths(encoded))
+        # ids whose last position still fits; a picture goes as a whole
         kept = sum(1 for end in ends if end <= self.settings.max_length)
         ids = encoded.ids[:kept]
         return Encoded(ids, encoded.supervised[:kept], encoded.images[: ids.count(IMAGE_INDEX)])

@@ -55,6 +55,7 @@ def read_text_config(config: Mapping[str, Any]) -> PreTrainedConfig:
     missing = [name for name in sizes if name not in config]
     if missing:
         raise CheckpointError(f"config.json lacks {', '.join(missing)}; this is no LLaVA checkpoint")
+    # the flat config mixes LLaVA's own settings in, which must not become attributes of a LlamaConfig
     known = set(inspect.signature(config_class).parameters) | {"rope_theta", "rope_scaling"}
     # the name of the architecture and the dtype belong to the whole, not to its language model
     known -= {"architectures", "dtype", "torch_dtype", "transformers_version"}
@@ -94,6 +95,7 @@ def read_settings(config: Mapping[str, Any], tower: CLIPVisionConfig, template: 
     length = config.get("tokenizer_model_max_length") or config.get("max_sequence_length") or 2048
     return LlavaSettings(
         projector_type=config.get("mm_projector_type", "linear"),
+        # the last but one: CLIP's last layer turns to the whole picture (ablations of arXiv 2304.08485)
         select_layer=config.get("mm_vision_select_layer", -2),
         select_feature=config.get("mm_vision_select_feature", "patch"),
         image_aspect_ratio=config.get("image_aspect_ratio") or "square",
@@ -116,6 +118,7 @@ def read_saved_settings(config: PreTrainedConfig, folder_name: str) -> LlavaSett
     Raises:
         UnsupportedError: several feature layers, or a projector without biases or exact GELU.
     """
+    # a list joins layers side by side, for a wider projector
     if not isinstance(config.vision_feature_layer, int):
         raise UnsupportedError(f"vision_feature_layer {config.vision_feature_layer}; allowed: one number")
     if config.projector_hidden_act != "gelu" or not config.multimodal_projector_bias:
@@ -135,6 +138,7 @@ def read_saved_settings(config: PreTrainedConfig, folder_name: str) -> LlavaSett
         image_grid_pinpoints=tuple((width, height) for height, width in pairs),
         image_size=_side(config.vision_config.image_size),
         patch_size=_side(config.vision_config.patch_size),
+        # transformers' folders name no other limit
         max_length=config.text_config.max_position_embeddings,
         template=choose_template(config.to_dict(), folder_name),
     )
@@ -155,8 +159,10 @@ def choose_template(config: Mapping[str, Any], folder_name: str) -> str:
     family = _family(text)
     if family in ("mistral", "mpt"):
         return {"mistral": "mistral_instruct", "mpt": "mpt"}[family]
+    # the 34B calls itself a llama like Vicuna; its vocabulary gives it away
     if text.get("vocab_size") in YI_VOCABULARY:
         return "chatml_direct"
+    # Vicuna 1.5 was itself trained from LLaMA-2, and names of its checkpoints may say so
     if "llama-2" in source and "vicuna" not in source:
         return "llava_llama_2"
     if "vicuna" in source:
@@ -185,9 +191,10 @@ def _family(config: Mapping[str, Any]) -> str:
 def _pinpoints(value: Any) -> tuple[tuple[int, int], ...]:
     """(width, height) pairs from a list or its text."""
     try:
+        # the original's trainer takes the list as text, and some configs keep it so; it is read as data
         pairs = ast.literal_eval(value) if isinstance(value, str) else value or ()
         return tuple((int(width), int(height)) for width, height in pairs)
-    except (ValueError, SyntaxError, TypeError) as error:
+    except (ValueError, SyntaxError, TypeError, OverflowError, MemoryError, RecursionError) as error:
         raise CheckpointError(
             f"image_grid_pinpoints is {value!r}; it must be a list of (width, height)"
         ) from error

@@ -54,6 +54,13 @@ class LlavaSettings:
         if self.image_aspect_ratio == "anyres" and not self.image_grid_pinpoints:
             raise CheckpointError("image_aspect_ratio is anyres but image_grid_pinpoints is empty; "
                                   "give at least one (width, height)")  # fmt: skip
+        # tiles at a canvas's edges would else be cut short, and their patches fill no grid
+        side = self.image_size
+        uneven = [size for size in self.image_grid_pinpoints if any(n < side or n % side for n in size)]
+        if uneven and self.image_aspect_ratio == "anyres":
+            raise CheckpointError(f"image_grid_pinpoints holds {uneven[0]}; both sides must be multiples of "
+                                  f"the {side} px of a tile")  # fmt: skip
+        # one tile has no grid to lay out
         if self.patch_merge_type != "flat" and self.image_aspect_ratio != "anyres":
             raise CheckpointError(f"mm_patch_merge_type {self.patch_merge_type} needs image_aspect_ratio "
                                   f"anyres; the config says {self.image_aspect_ratio}")  # fmt: skip

@@ -80,6 +80,7 @@ def find_tower(config: Mapping[str, Any], checkpoint: Path, given: str | Path | 
     name = given or config.get("mm_vision_tower")
     if not name:
         raise CheckpointError("config.json has no mm_vision_tower; this is no LLaVA checkpoint")
+    # its weights are in the checkpoint (LLaVA 1.6), and its shape is known
     if config.get("unfreeze_mm_vision_tower") and str(name) in KNOWN:
         return Tower(CLIPVisionConfig(**KNOWN[str(name)]), PixelSettings(), None)
     folder = resolve_folder(name, beside=checkpoint)
@@ -104,6 +105,7 @@ def tower_tensors(
                 "trained and is lost: set it to false to use the published tower instead"
             )
         return dict(tensors)
+    # a frozen tower's copy in the checkpoint is passed over, as the original does (see above)
     others = {key: tensor for key, tensor in tensors.items() if not key.startswith(prefixes)}
     if tower.folder is None:
         return others

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
-__all__ = ["Objective"]
+__all__ = ["FollowsSteps", "Objective"]
 
 
 class Objective(Protocol):
@@ -44,4 +44,13 @@ class Objective(Protocol):
 
     def save(self, folder: Path) -> None:
         """Write the model as a folder that `gesso.load` and transformers read."""
+        ...
+
+
+@runtime_checkable
+class FollowsSteps(Protocol):
+    """An objective that wants to know when its weights have moved, such as for a moving average of them."""
+
+    def after_step(self) -> None:
+        """Called once after each step of the optimisers, before a checkpoint is written."""
         ...

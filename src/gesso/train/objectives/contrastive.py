@@ -19,10 +19,11 @@ from transformers import (
 )
 
 from gesso.config.schema import Recipe
+from gesso.models.clip import as_clip_inputs
 from gesso.storybook.tell import caption
 from gesso.train.objectives.dense import FEATURE_LAYER, open_store, picture_batch
 from gesso.train.objectives.sizes import sizes_of
-from gesso.train.texts import as_clip_inputs, clip_tokenizer
+from gesso.train.texts import clip_tokenizer
 
 __all__ = ["ContrastiveBatch", "ContrastiveObjective"]
 
@@ -47,6 +48,7 @@ class ContrastiveObjective:
         self.clip.set_attn_implementation(recipe.model.attention)
         if recipe.model.vision is not None:
             tower = CLIPVisionModel.from_pretrained(recipe.model.vision)
+            # the tower's own weights; projections and the text side begin at random
             self.clip.vision_model.load_state_dict(tower.state_dict())
         self.module: nn.Module = self.clip
         self.pictures = open_store(recipe.data, self.clip.vision_model.config)
@@ -58,6 +60,7 @@ class ContrastiveObjective:
         A parameter counts to the first part that has it, so "vision" holds what "features" left over.
         """
         tower = self.clip.vision_model
+        # the states behind layer N are number -1, so number -2 takes all layers but the last
         read = tower.encoder.layers[: FEATURE_LAYER + 1]
         features = nn.ModuleList([tower.embeddings, tower.pre_layrnorm, *read])
         return {"features": features, "vision": tower, "text": self.module}
@@ -81,12 +84,17 @@ class ContrastiveObjective:
 
     def loss(self, batch: ContrastiveBatch) -> tuple[Tensor, dict[str, float]]:
         """Mean of picture-to-text and text-to-picture cross-entropy (CLIP, figure 3)."""
-        images = self.clip.vision_model(batch.pixels).pooler_output
-        texts = self.clip.text_model(batch.ids, attention_mask=batch.mask).pooler_output
+        images = self.clip.vision_model(batch.pixels).pooler_output  # [B, 3, S, S] -> [B, W]
+        texts = self.clip.text_model(batch.ids, attention_mask=batch.mask).pooler_output  # [B, W]
         image = functional.normalize(self.clip.visual_projection(images).float(), dim=-1)  # [B, D]
         text = functional.normalize(self.clip.text_projection(texts).float(), dim=-1)  # [B, D]
-        logits = self.clip.logit_scale.exp().clamp(max=MAX_SCALE) * image @ text.T  # [B, B]
+        # autocast would multiply in bf16 again, in which logits near 100 are half a unit apart
+        with torch.autocast(image.device.type, enabled=False):
+            # scenes with the same caption count as mistakes; they are rare, and CLIP's own data has them
+            logits = self.clip.logit_scale.exp().clamp(max=MAX_SCALE) * image @ text.T  # [B, B]
+        # row i and column i belong together
         own = torch.arange(len(logits), device=logits.device)
+        # [B, B] -> [], rows over texts and columns over pictures
         loss = (functional.cross_entropy(logits, own) + functional.cross_entropy(logits.T, own)) / 2
         match = (logits.argmax(-1) == own).float().mean()
         return loss, {"tokens": float(batch.mask.sum()), "match": float(match)}

@@ -19,6 +19,7 @@ from transformers import CLIPVisionConfig, CLIPVisionModel
 from gesso.canvas.vocabulary import LOCATIONS
 from gesso.config.schema import DataSettings, Recipe
 from gesso.core.errors import TrainingError
+from gesso.models.llava.preprocess import PixelSettings
 from gesso.nn.local_init import start_local
 from gesso.nn.whitened_init import start_whitened
 from gesso.storybook.scene import COLOURS, KINDS, PATTERNS, PLACES, SIZES, Scene, Thing
@@ -50,8 +51,7 @@ ATTRIBUTES: Final = (
 NO_THING: Final = -100  # attributes of background patches are not learned
 FEATURE_LAYER: Final = -2  # the layer LLaVA reads
 WHITENING: Final = 1000  # pictures that the patch embedding's start is computed from
-MEAN: Final = (0.48145466, 0.4578275, 0.40821073)  # CLIP's, in every tower's preprocessing
-STD: Final = (0.26862954, 0.26130258, 0.27577711)
+PIXELS: Final = PixelSettings()  # CLIP's mean and deviation, which a LLaVA's preprocessing uses as well
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class DenseHead(nn.Module):
 
     def forward(self, features: Tensor) -> tuple[Tensor, ...]:
         """Logits of each attribute, [B, P, classes], from features [B, P, D]."""
-        logits: Tensor = self.classify(self.norm(features))
+        logits: Tensor = self.classify(self.norm(features))  # [B, P, D] -> [B, P, all classes]
         return torch.split(logits, [size for _, size in ATTRIBUTES], dim=-1)
 
     def loss(self, features: Tensor, targets: Tensor) -> tuple[Tensor, dict[str, float]]:
@@ -85,6 +85,7 @@ class DenseHead(nn.Module):
             features: [B, 1 + P, D] hidden states of the tower, class token first.
             targets: [B, P, 8]
         """
+        # [B, 1 + P, D] without the class token -> [B, P, D]; it looks at everything and is told nothing here
         losses = [
             _mean_loss(logits, targets[..., number]) for number, logits in enumerate(self(features[:, 1:]))
         ]
@@ -96,11 +97,12 @@ class DenseHead(nn.Module):
 def _mean_loss(logits: Tensor, targets: Tensor) -> Tensor:
     """Mean cross-entropy of [B, P, C] over the patches that have a target; 0 where none has."""
     total = functional.cross_entropy(
-        logits.float().flatten(0, 1),  # [B, P, C] -> [B * P, C]
+        logits.float().flatten(0, 1),  # [B, P, C] -> [B*P, C]
         targets.flatten(),
         ignore_index=NO_THING,
         reduction="sum",
     )
+    # a sum over a count of our own: cross_entropy's mean over no target at all is not a number
     return total / (targets != NO_THING).sum().clamp(min=1)
 
 
@@ -132,6 +134,7 @@ class DenseObjective:
     def loss(self, batch: DenseBatch) -> tuple[Tensor, dict[str, float]]:
         """Cross-entropy of all attributes at all patches."""
         states = self.tower(batch.pixels, output_hidden_states=True).hidden_states
+        # the layer that LLaVA reads, so that what is learned here is what a language model sees
         loss, figures = self.head.loss(states[FEATURE_LAYER], batch.targets)
         return loss, {"tokens": batch.targets[..., 0].numel(), **figures}
 
@@ -154,6 +157,7 @@ def _tower(recipe: Recipe) -> tuple[CLIPVisionModel, PictureStore]:
     tower = CLIPVisionModel(CLIPVisionConfig(**sizes_of(recipe, "vision", CLIPVisionConfig)))
     pictures = open_store(recipe.data, tower.config)
     sample = picture_batch(pictures, list(range(min(WHITENING, pictures.count))))
+    # in this order: positions take the first dimensions, whitened patches the ones behind them
     start_whitened(tower, sample, first=start_local(tower))
     return tower, pictures
 
@@ -169,7 +173,7 @@ def open_store(data: DataSettings, vision: Any) -> PictureStore:
 
 def picture_batch(pictures: PictureStore, examples: list[int]) -> Tensor:
     """Pictures of these numbers as the tower takes them, [B, 3, S, S]."""
-    return normalise(np.stack([pictures.pixels(index) for index in examples]))
+    return normalise(np.stack([pictures.pixels(index) for index in examples]))  # [B, S, S, 3]
 
 
 def dense_targets(scene: Scene, grid: NDArray[np.uint8]) -> NDArray[np.int64]:
@@ -180,18 +184,21 @@ def dense_targets(scene: Scene, grid: NDArray[np.uint8]) -> NDArray[np.int64]:
         grid: [g, g] thing grid (see `train.pictures.thing_grid`).
 
     Returns:
-        [g * g, 8] in the order of `ATTRIBUTES`.
+        [g*g, 8] in the order of `ATTRIBUTES`.
     """
     place = PLACES.index(scene.place)
+    # the place shows everywhere, so background patches learn it, too
     background = [0, *[NO_THING] * (len(ATTRIBUTES) - 2), place]
+    # [1 + things, 8], background first, as the grid counts
     table = np.asarray([background] + [[*_thing_targets(thing), place] for thing in scene.things], np.int64)
-    return table[grid.reshape(-1)]  # [g, g] -> [g * g, 8]
+    return table[grid.reshape(-1)]  # [g, g] -> [g*g, 8]
 
 
 def normalise(pixels: NDArray[np.uint8]) -> Tensor:
     """Pictures [B, S, S, 3] of bytes as the tower's input [B, 3, S, S]."""
     scaled = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255  # [B, S, S, 3] -> [B, 3, S, S]
-    return (scaled - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(STD).view(3, 1, 1)
+    mean, std = (torch.tensor(values).view(3, 1, 1) for values in (PIXELS.mean, PIXELS.std))  # [3, 1, 1]
+    return (scaled - mean) / std
 
 
 def _thing_targets(thing: Thing) -> list[int]:

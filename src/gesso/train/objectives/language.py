@@ -33,6 +33,7 @@ class LanguageObjective:
         self.module: PreTrainedModel = _language_model(recipe, tokenizer)
         self.module.set_attn_implementation(recipe.model.attention)
         longest = self.module.config.max_position_embeddings
+        # a LLaVA's processor: the model learns on the very ids that it will get as half of a LLaVA
         settings = LlavaSettings(template=recipe.model.template or "storybook", max_length=longest)
         self.processor = LlavaProcessor(tokenizer, settings)
 
@@ -76,6 +77,7 @@ class LanguageObjective:
 
 def _language_model(recipe: Recipe, tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:
     if recipe.model.init is not None:
+        # a folder may hold half precision, in which AdamW's small steps are rounded away
         loaded: PreTrainedModel = LlamaForCausalLM.from_pretrained(recipe.model.init, dtype=torch.float32)
         return loaded
     config = LlamaConfig(
@@ -84,6 +86,7 @@ def _language_model(recipe: Recipe, tokenizer: PreTrainedTokenizerBase) -> PreTr
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
+        # one table for reading and writing: in a model this small a second one would be much of its weight
         tie_word_embeddings=True,
     )
     model = LlamaForCausalLM(config)
@@ -102,8 +105,9 @@ def answer_loss(
         batch: labels, positions and attention.
     """
     # an additive mask: eager attention takes no other
-    bias = torch.zeros_like(batch.attention, dtype=embeddings.dtype)
+    bias = torch.zeros_like(batch.attention, dtype=embeddings.dtype)  # [B, 1, L, L]
     bias = bias.masked_fill(~batch.attention, torch.finfo(embeddings.dtype).min)
+    # the decoder alone: logits at every position are the largest tensor of the step, and most predict nothing
     hidden = model.get_decoder()(
         inputs_embeds=embeddings,
         attention_mask=bias,

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from gesso.config.schema import DataSettings
+from gesso.core.errors import TrainingError
 from gesso.models.base import IMAGE_INDEX
 from gesso.models.llava.model import LlavaChat
 from gesso.train.batching import PackedBatch, collate, pack
@@ -56,6 +57,7 @@ class VisionLanguageObjective:
         groups = [self.source.encode(self.chat.processor, index, number) for index in examples]
         counts = [[self.chat.feature_count(image) for image in group[0].images] for group in groups]
         rows = [pack(group, count, self.data.length) for group, count in zip(groups, counts, strict=True)]
+        # any of the group would do: they share their pictures
         images = [image for group in groups for image in group[0].images]
         return VisionLanguageBatch(
             collate(rows, self.chat.processor.tokenizer.pad_token_id),
@@ -66,11 +68,17 @@ class VisionLanguageObjective:
     def loss(self, batch: VisionLanguageBatch) -> tuple[Tensor, dict[str, float]]:
         """Mean cross-entropy of the answers' tokens."""
         rows, language = batch.rows, self.chat.language_model
-        pictured = rows.ids == IMAGE_INDEX
+        pictured = rows.ids == IMAGE_INDEX  # [B, L]
+        # the table has no row -200; what it gives for 0 is replaced below
         embeddings = language.get_input_embeddings()(rows.ids.masked_fill(pictured, 0))  # [B, L, D]
         if batch.tiles:
             # [N_i, D] of each picture -> [sum of N_i, D], in the order their positions have in the batch
             features = torch.cat(self.chat.image_features(batch.tiles, batch.sizes))
+            # masked_scatter takes a longer source without a word, and all later pictures would be shifted
+            if len(features) != (places := int(pictured.sum())):
+                raise TrainingError(f"{len(batch.tiles)} pictures have {len(features)} features for {places} "
+                                    "positions; feature_count and image_features must agree")  # fmt: skip
+            # the projector gives bf16 under autocast, the table float32; filled row by row, [B, L, D]
             embeddings = embeddings.to(features.dtype).masked_scatter(pictured[..., None], features)
         return answer_loss(language, embeddings, rows)
 

@@ -1,0 +1,157 @@
+"""Painting models from disk: a diffusers folder, or a single safetensors file as they are passed around.
+
+Nothing is ever fetched: whoever wants a repository of the Hub downloads it first and gives its folder.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import torch
+from diffusers import AutoencoderKL, ModelMixin, UNet2DConditionModel
+from transformers import CLIPTextModel, CLIPTextModelWithProjection
+
+from gesso.core.errors import CheckpointError, UnsupportedError
+from gesso.diffusion.encode import Pooled, PromptEncoder, TextModel
+from gesso.diffusion.files import read_object, read_tokenizer, reading, require_complete, require_filled
+from gesso.diffusion.lora import Lora, merge_loras
+from gesso.diffusion.memory import FULL, Precision, plan_memory, precision
+from gesso.diffusion.parts import PaintModel
+from gesso.diffusion.pipeline import Painter
+from gesso.diffusion.single_file import read_single_file
+
+__all__ = ["load_painter", "read_folder"]
+
+CLASSES: Final = {
+    "unet": "UNet2DConditionModel",
+    "vae": "AutoencoderKL",
+    "text_encoder": "CLIPTextModel",
+    "text_encoder_2": "CLIPTextModelWithProjection",
+}
+"""Parts of a folder -> the class that model_index.json must name for them."""
+
+ENCODERS: Final[tuple[type[TextModel], ...]] = (CLIPTextModel, CLIPTextModelWithProjection)
+
+Part = TypeVar("Part", bound=ModelMixin)
+
+VARIANT: Final = "fp16"
+"""The only kind of weights some folders hold."""
+
+
+def load_painter(
+    path: str | Path,
+    *,
+    device: torch.device | str = "cpu",
+    vram: int | None = None,
+    loras: Sequence[Lora] = (),
+    tokenizer: str | Path | None = None,
+    pooled: Pooled | None = None,
+) -> Painter:
+    """A painter from disk.
+
+    Args:
+        path: a diffusers folder (SD 1.5 or SDXL), or a .safetensors file with UNet, VAE and text encoders.
+        device: where to paint; the precision follows from it (see `plan_memory`).
+        vram: gigabytes of GPU memory to stay within: 4, 6, 8 or 12.
+        loras: added to the weights, each with its own strength.
+        tokenizer: for single files, a folder with the vocabulary of CLIP, which those files lack.
+        pooled: see `Painter`.
+
+    Raises:
+        CheckpointError: files are missing, damaged, or hold something else.
+        UnsupportedError: the model is of a kind that is not served.
+        UsageError: the memory cannot be planned for.
+    """
+    place = Path(path).expanduser()
+    numbers = precision(device)
+    if place.is_dir():
+        if tokenizer is not None:
+            raise UnsupportedError(f"{place} has tokenizers of its own; leave tokenizer={tokenizer} out")
+        model = read_folder(place, numbers)
+    elif place.is_file():
+        vocabulary = None if tokenizer is None else Path(tokenizer)
+        model = read_single_file(place, tokenizer=vocabulary, numbers=numbers)
+    else:
+        raise CheckpointError(
+            f"{place} is neither a folder nor a file; give a diffusers folder or a .safetensors file on disk"
+        )
+    merge_loras(model, loras)
+    plan = plan_memory(device, model.parameters(), vram)
+    return Painter(model, device=device, plan=plan, pooled=pooled)
+
+
+def read_folder(folder: Path, numbers: Precision = FULL) -> PaintModel:
+    """The model in a diffusers folder. A safety checker that lies there is neither loaded nor run.
+
+    Raises:
+        CheckpointError: files are missing or damaged, or weights do not fill the model.
+        UnsupportedError: it is a pipeline of another kind.
+    """
+    index = read_object(folder / "model_index.json")
+    _require_known(folder, index)
+    count = 2 if "text_encoder_2" in index else 1
+    suffixes = ("", "_2")[:count]
+    scheduler = folder / "scheduler" / "scheduler_config.json"
+    return PaintModel(
+        _read_part(UNet2DConditionModel, folder / "unet", numbers.model),
+        _read_part(AutoencoderKL, folder / "vae", numbers.vae),
+        PromptEncoder(
+            tuple(read_tokenizer(folder / f"tokenizer{suffix}") for suffix in suffixes),
+            tuple(
+                _read_encoder(kind, folder / f"text_encoder{suffix}", numbers.model)
+                for kind, suffix in zip(ENCODERS, suffixes, strict=False)
+            ),
+        ),
+        read_object(scheduler) if scheduler.is_file() else {},
+    )
+
+
+def _require_known(folder: Path, index: dict[str, Any]) -> None:
+    """Refuse pipelines whose parts are of other kinds than SD 1.5's and SDXL's."""
+    for part, wanted in CLASSES.items():
+        if part not in index and part == "text_encoder_2":
+            continue
+        found = (index.get(part) or [None, None])[1]
+        if found != wanted:
+            raise UnsupportedError(
+                f"{folder} is a {index.get('_class_name')} whose {part} is {found or 'missing'}; "
+                f"the painter runs SD 1.5 and SDXL, whose {part} is {wanted}"
+            )
+
+
+def _read_part(kind: type[Part], folder: Path, dtype: torch.dtype) -> Part:
+    """A part that diffusers knows."""
+    with reading(folder):
+        loaded: tuple[Part, dict[str, Any]] = kind.from_pretrained(
+            str(folder),
+            torch_dtype=dtype,
+            variant=_variant(folder),
+            local_files_only=True,
+            output_loading_info=True,
+        )
+    model, info = loaded
+    require_complete(folder, info)
+    require_filled(model, folder)
+    return model
+
+
+def _read_encoder(kind: type[TextModel], folder: Path, dtype: torch.dtype) -> TextModel:
+    """A part that transformers knows."""
+    with reading(folder):
+        loaded: Any = kind.from_pretrained(
+            str(folder),
+            dtype=dtype,
+            variant=_variant(folder),
+            local_files_only=True,
+            output_loading_info=True,
+        )
+    model: TextModel = loaded[0]
+    require_complete(folder, loaded[1])
+    return model
+
+
+def _variant(folder: Path) -> str | None:
+    """The kind of weights to read: the plain ones if there are any, else those in half precision."""
+    names = [path.name for path in folder.glob("*.safetensors")]
+    plain = [name for name in names if f".{VARIANT}." not in name]
+    return VARIANT if names and not plain else None

@@ -1,0 +1,1 @@
+"""Omost's language models (lllyasviel/Omost): wishes in, canvas programs out."""

@@ -1,0 +1,196 @@
+"""Conversations in which canvases are planned and edited: from the storybook, or from files."""
+
+import json
+from pathlib import Path
+from random import Random
+from typing import Any, Final, Protocol
+
+from gesso.config.schema import DataSettings
+from gesso.core.errors import GessoError, TrainingError, UnsupportedError
+from gesso.core.messages import Message, assistant, user
+from gesso.storybook.compose import Edit, canvas_program, edit
+from gesso.storybook.scene import Scene
+from gesso.storybook.splits import scene_at
+from gesso.storybook.wish import wish
+from gesso.train.boxes import read_boxes
+
+__all__ = ["BoxFile", "JsonLines", "MessageFile", "PlanSource", "StorybookPlans", "Task", "plan_source"]
+
+MOST_EDITS: Final = 2
+
+
+class PlanSource(Protocol):
+    """A numbered collection of conversations."""
+
+    def __len__(self) -> int:
+        """How many there are."""
+        ...
+
+    def messages(self, example: int, number: int) -> list[Message]:
+        """A conversation, user and assistant in turn; `number` (of the micro-batch) varies its words."""
+        ...
+
+
+def plan_source(data: DataSettings) -> PlanSource:
+    """The conversations that a recipe's data settings name."""
+    match data.source:
+        case "messages":
+            return MessageFile(Path(str(data.path)))
+        case "boxes":
+            return BoxFile(Path(str(data.path)), Path(data.images) if data.images else None)
+        case _:
+            return StorybookPlans(data)
+
+
+class Task:
+    """A wish for a scene of the storybook and edits of it, all in one language.
+
+    Args:
+        scene: what the wish is for.
+        rng: source of all choices.
+        language: "en" or "zh".
+        edits: how many edits follow; fewer where the scene allows no more.
+    """
+
+    def __init__(self, scene: Scene, rng: Random, language: str, edits: int) -> None:
+        self.scene, self.language = scene, language
+        self.wish = wish(scene, rng, language)
+        self.edits: list[Edit] = []
+        for _ in range(edits):
+            try:
+                self.edits.append(edit(self.scenes[-1], rng, language))
+            except UnsupportedError:  # no edit keeps the scene in its split
+                break
+
+    @property
+    def scenes(self) -> list[Scene]:
+        """The scene after the wish and after each edit."""
+        return [self.scene, *(change.scene for change in self.edits)]
+
+    def messages(self) -> list[Message]:
+        """The conversation: each request with the program that answers it."""
+        requests = [self.wish, *(change.instruction for change in self.edits)]
+        turns = [
+            (user(request), assistant(canvas_program(scene, self.language)))
+            for request, scene in zip(requests, self.scenes, strict=True)
+        ]
+        return [message for turn in turns for message in turn]
+
+
+class StorybookPlans:
+    """Wishes for training scenes with programs, some with edits; in new words when a scene comes round."""
+
+    def __init__(self, data: DataSettings) -> None:
+        self._data = data
+
+    def __len__(self) -> int:
+        """Different scenes."""
+        return self._data.count
+
+    def task(self, example: int, number: int) -> Task:
+        """What is asked about scene `example` in micro-batch `number`."""
+        data = self._data
+        rng = Random(f"{data.seed}/{number}/{example}")
+        language = "zh" if rng.random() < data.chinese else "en"
+        edits = rng.randint(1, MOST_EDITS) if rng.random() < data.edits else 0
+        scene = scene_at("train", data.seed, example, counts=range(1, data.things + 1))
+        return Task(scene, rng, language, edits)
+
+    def messages(self, example: int, number: int) -> list[Message]:
+        """A wish with its program, and perhaps edits."""
+        return self.task(example, number).messages()
+
+
+class JsonLines:
+    """The objects of a JSONL file, parsed when they are asked for.
+
+    Args:
+        path: the file, in UTF-8.
+
+    Raises:
+        TrainingError: it cannot be read, or is empty.
+    """
+
+    def __init__(self, path: Path) -> None:
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, ValueError) as error:  # ValueError: no UTF-8
+            raise TrainingError(f"cannot read {path}: {error}; give a JSONL file") from error
+        # not splitlines: texts may hold U+2028 and the like
+        self._lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
+        if not self._lines:
+            raise TrainingError(f"{path} has no lines; give a JSONL file with one JSON object a line")
+        self._path = path
+
+    def __len__(self) -> int:
+        """How many objects there are."""
+        return len(self._lines)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        """One object.
+
+        Raises:
+            TrainingError: its line holds something else.
+        """
+        try:
+            value = json.loads(self._lines[index][1])
+        except ValueError as error:
+            raise self.wrong(index, f"no JSON, {error}") from error
+        if not isinstance(value, dict):
+            raise self.wrong(index, f"{type(value).__name__}; it must be an object")
+        return value
+
+    def wrong(self, index: int, problem: object) -> TrainingError:
+        """An error that names the line."""
+        return TrainingError(f"{self._path}, line {self._lines[index][0]}: {problem}")
+
+    def conversation(self, index: int, name: str) -> list[Message]:
+        """A field of an object that holds OpenAI chat messages.
+
+        Raises:
+            TrainingError: it is missing, empty, or holds something else.
+        """
+        listed = self[index].get(name)
+        if not isinstance(listed, list) or not listed:
+            raise self.wrong(index, f"{name} is {type(listed).__name__}; it must be a list of chat messages")
+        try:
+            return [Message.from_openai(message) for message in listed]
+        except (GessoError, AttributeError, TypeError) as error:
+            raise self.wrong(index, error) from error
+
+
+class MessageFile:
+    """JSONL of conversations, {"messages": [{"role": ..., "content": ...}, ...]}, as TRL takes them."""
+
+    def __init__(self, path: Path) -> None:
+        self._lines = JsonLines(path)
+
+    def __len__(self) -> int:
+        """Lines."""
+        return len(self._lines)
+
+    def messages(self, example: int, number: int) -> list[Message]:
+        """The conversation of a line, the same in every micro-batch."""
+        messages = self._lines.conversation(example, "messages")
+        if messages[-1].role != "assistant":
+            raise self._lines.wrong(example, "the last message is not the assistant's; it must be an answer")
+        return messages
+
+
+class BoxFile:
+    """JSONL of captions with boxes; see `gesso.train.boxes`."""
+
+    def __init__(self, path: Path, images: Path | None) -> None:
+        self._lines, self._images = JsonLines(path), images
+
+    def __len__(self) -> int:
+        """Lines."""
+        return len(self._lines)
+
+    def messages(self, example: int, number: int) -> list[Message]:
+        """The caption with the canvas program of its boxes, the same in every micro-batch."""
+        try:
+            caption, canvas = read_boxes(self._lines[example], self._images)
+        except GessoError as error:
+            raise self._lines.wrong(example, error) from error
+        return [user(caption), assistant(canvas.to_source(fenced=True))]

@@ -1,0 +1,93 @@
+"""What a painter is told about storybook scenes, and in which windows of ids it reads that."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from transformers import PreTrainedTokenizerBase
+
+from gesso.canvas.canvas import WHOLE, Condition
+from gesso.canvas.parse import read_canvas
+from gesso.canvas.prompts import as_sentence, greedy_bags
+from gesso.core.errors import TrainingError
+from gesso.storybook.compose import canvas_program
+from gesso.storybook.scene import Scene
+from gesso.storybook.tell import caption, describe
+
+__all__ = ["NEGATIVES", "Form", "Windows", "conditions"]
+
+Form = Literal["regions", "description", "caption", "nothing"]
+
+NEGATIVES: Final = ("", "lowres, bad anatomy, bad hands, cropped, worst quality")
+"""Texts that stand for no text: the empty one, and Omost's default negative prompt, meaningless here."""
+
+STOPS: Final = {"en": ". ", "zh": "。"}
+
+
+def conditions(scene: Scene, language: str, form: Form, negative: str = "") -> tuple[Condition, ...]:
+    """The texts that tell a scene, and their places on the canvas; the first covers it all.
+
+    Args:
+        scene: what to paint.
+        language: "en" or "zh".
+        form: "regions" reads the scene's canvas program as a painter does, with a region for each thing;
+            the others give one text.
+        negative: the text of "nothing".
+    """
+    match form:
+        case "regions":
+            return read_canvas(canvas_program(scene, language)).canvas.conditions
+        case "description":
+            opening, *sentences = _sentences(describe(scene, language), language)
+            return (Condition(WHOLE, (opening,), tuple(sentences), None),)
+        case "caption":
+            return (Condition(WHOLE, (as_sentence(caption(scene, language)),), (), None),)
+        case "nothing":
+            return (Condition(WHOLE, (negative,) if negative else (), (), None),)
+
+
+def _sentences(text: str, language: str) -> list[str]:
+    """Sentences as a painter's prompts have them."""
+    return [as_sentence(part) for part in text.split(STOPS[language]) if part]
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """Writes texts as windows of ids, as `gesso.canvas.prompts.token_windows` does, but of any length.
+
+    Attributes:
+        tokenizer: of both text encoders.
+        length: ids of one window, with begin and end.
+    """
+
+    tokenizer: PreTrainedTokenizerBase
+    length: int
+    _known: dict[str, tuple[int, ...]] = field(default_factory=dict, repr=False)
+
+    def of(self, condition: Condition) -> list[list[int]]:
+        """The windows of one condition, [n][length] ids."""
+        prefix = [token for text in condition.prefixes for token in self.ids(text)]
+        room = self.length - 2
+        texts = [self.ids(text)[:room] for text in condition.suffixes]
+        bags = greedy_bags(room - len(prefix), [len(ids) for ids in texts]) or ((),)
+        return [self.window([*prefix, *(token for index in bag for token in texts[index])]) for bag in bags]
+
+    def window(self, ids: Sequence[int]) -> list[int]:
+        """Begin, as many of the ids as fit, end, and padding."""
+        tokens = self.tokenizer
+        filled = [tokens.bos_token_id, *ids[: self.length - 2], tokens.eos_token_id]
+        return filled + [tokens.pad_token_id] * (self.length - len(filled))
+
+    def ids(self, text: str) -> tuple[int, ...]:
+        """Ids of a text, without begin and end."""
+        if text not in self._known:  # the world's sentences come back again and again
+            self._known[text] = tuple(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+        return self._known[text]
+
+    def check(self, positions: int) -> None:
+        """Refuse windows that a text encoder of so many positions cannot read."""
+        if self.length > positions:
+            raise TrainingError(
+                f"windows of {self.length} ids do not fit a text encoder of {positions} positions; "
+                "lower diffusion.window"
+            )
