@@ -53,6 +53,13 @@ def test_descriptions_are_written() -> None:
     assert preview(CANVAS).tobytes() != preview(other).tobytes()
 
 
+def test_long_names_are_cut_to_their_box() -> None:
+    plain = Canvas(HARBOUR, (replace(BOAT, description=""),))
+    long = Canvas(HARBOUR, (replace(BOAT, description="A boat with a very long name. " * 9),))
+    _, _, right, _ = difference(preview(plain), preview(long))
+    assert 512 * 30 // 90 < right <= 512 * 40 // 90  # the box ends at cell 40
+
+
 def test_what_the_font_cannot_write_is_named_by_its_place() -> None:
     chinese = Canvas(HARBOUR, (replace(BOAT, description="一条船"),))
     english = Canvas(HARBOUR, (replace(BOAT, description="on the left"),))

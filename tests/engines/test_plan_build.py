@@ -19,8 +19,6 @@ from gesso.engines.plan_build import STORYBOOK_SETTINGS, build_omost, build_plan
 from gesso.models.omost.prompts import GENERAL_PROMPT, OMOST_SAMPLING, SYSTEM_PROMPT
 from models.omost.packing import pack_state
 
-pytestmark = pytest.mark.xfail(reason="the planner is still being written", strict=False)
-
 OPTIONS = LoadOptions()
 SMALL = ReplyShape(max_regions=2, max_details=1, max_text=4)
 

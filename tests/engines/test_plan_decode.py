@@ -18,8 +18,6 @@ from gesso.engines.generate import generate, stream
 from gesso.engines.kv import new_cache
 from gesso.engines.plan_decode import Tally, guided
 
-pytestmark = pytest.mark.xfail(reason="the planner is still being written", strict=False)
-
 SETTINGS = {
     "greedy": Sampling(max_new_tokens=40),
     "sampled": Sampling(max_new_tokens=40, temperature=0.9, top_p=0.95, seed=3),

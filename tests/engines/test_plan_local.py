@@ -11,8 +11,6 @@ from gesso.engines.plan import Planner, PlanSettings
 from gesso.engines.plan_local import LocalWriter
 from gesso.models.omost.processor import TemplateProcessor
 
-pytestmark = pytest.mark.xfail(reason="the planner is still being written", strict=False)
-
 SETTINGS = PlanSettings(system=None, shape=ReplyShape(layout="line"), sampling=Sampling(max_new_tokens=1000))
 FISH, BOAT = program("red fish", "pink cat"), program("red fish", "blue boat")
 

@@ -129,7 +129,7 @@ def _inner_states(encoder: TextModel, ids: Tensor, pooled: Pooled) -> _Encoded:
 
 def _words(ids: Tensor, tokenizer: PreTrainedTokenizerBase) -> Tensor:
     """Which ids [n, T] are text: those after the begin and before the first end token."""
-    ended = (ids == tokenizer.eos_token_id).cumsum(dim=1) > 0
+    ended: Tensor = (ids == tokenizer.eos_token_id).cumsum(dim=1) > 0
     begun = torch.arange(ids.shape[1]) > 0
     return begun & ~ended
 

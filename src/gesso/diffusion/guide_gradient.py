@@ -128,7 +128,8 @@ class _Watch:
         keys, values = self.reading.keys_values(attn, shape)
         shares = (query @ keys.transpose(2, 3) * attn.scale).float().softmax(dim=-1)  # [B, H, P, L]
         self.maps.append(shares.mean(dim=1) @ self.groups)
-        return shares.to(values) @ values
+        read: Tensor = shares.to(values) @ values
+        return read
 
 
 def box_loss(attention: Tensor, masks: Tensor, top: float) -> Tensor:

@@ -38,7 +38,8 @@ def start_local(tower: CLIPVisionModel, neighbours: Sequence[tuple[int, int]] = 
         d, the dimensions that positions occupy.
     """
     config: Any = tower.config
-    side, width = config.image_size // config.patch_size, config.hidden_size // config.num_attention_heads
+    side = config.image_size // config.patch_size
+    width: int = config.hidden_size // config.num_attention_heads
     # half turns across the grid and their multiples, as in a cosine transform: scalar products of positions
     # then fall off with their distance
     frequencies = torch.arange(1, width // 4 + 1) * math.pi / max(side, width // 4)

@@ -130,10 +130,9 @@ def _colour(text: str, picture: Image.Image | None, box: tuple[float, float, flo
         return named or PLAIN
     left, top, right, bottom = box
     x, y, w, h = (left + right) / 2, (top + bottom) / 2, (right - left) / 4, (bottom - top) / 4
-    edges = (x - w, y - h, x + w, y + h)
-    middle = picture.resize(
-        (1, 1), Image.Resampling.BOX, tuple(e * picture.size[n % 2] for n, e in enumerate(edges))
-    )
+    width, height = picture.size
+    middle_half = ((x - w) * width, (y - h) * height, (x + w) * width, (y + h) * height)
+    middle = picture.resize((1, 1), Image.Resampling.BOX, middle_half)
     mean = np.array(middle.getpixel((0, 0)), np.float64)
     return min(COLOURS, key=lambda name: float(((mean - COLOURS[name]) ** 2).sum()))
 

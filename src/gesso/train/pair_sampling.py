@@ -123,7 +123,7 @@ class SampledPairs:
         """Several answers to each wish, as the lines to write down."""
         tasks = [self._source.task(wish, 0) for wish in wishes]
         prompts = [self._encoder.prompt(task.messages()[:-1]) for task in tasks]
-        self._model.to(PartialState().device)  # type: ignore[arg-type]
+        self._model.to(PartialState().device)
         answers = self._answers(wishes, prompts)
         return [
             {"number": wish, **choose_pair(task, texts, Random(wish))}

@@ -48,7 +48,8 @@ def load_language_model(folder: Path, *, dtype: torch.dtype, device: torch.devic
         model.to(device)  # type: ignore[arg-type]
     if (folder / "generation_config.json").is_file():  # it names the tokens that end a reply
         model.generation_config = GenerationConfig.from_pretrained(folder)
-    return model.eval()
+    model.eval()
+    return model
 
 
 def uses_bitsandbytes(packing: Any) -> bool:

@@ -201,7 +201,8 @@ def min_snr_weights(scheduler: DDPMScheduler, timesteps: Tensor, settings: Diffu
     """
     snr = compute_snr(scheduler, timesteps)
     share = snr if settings.prediction == "epsilon" else snr + 1
-    return snr.clamp(max=settings.snr_gamma) / share
+    weights: Tensor = snr.clamp(max=settings.snr_gamma) / share
+    return weights
 
 
 def _timesteps(random: np.random.Generator, count: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:

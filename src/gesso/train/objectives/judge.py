@@ -61,7 +61,6 @@ class JudgeObjective:
         self.data = recipe.data
         config = ResNetConfig(
             **sizes_of(recipe, "judge", ResNetConfig),
-            num_labels=len(NAMES),
             id2label=dict(enumerate(NAMES)),
             label2id={name: number for number, name in enumerate(NAMES)},
         )
