@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,9 +9,12 @@ from PIL import Image as Picture
 
 import gesso
 import tiny
+from engines.planning import FakeWriter, canvas, program
 from gesso.api import as_messages, as_sampling
 from gesso.core.errors import UnknownNameError, UnsupportedError, UsageError
 from gesso.core.messages import Text
+from gesso.engines.plan import Planner
+from gesso.models.omost.prompts import OMOST_SAMPLING
 
 PICTURE = Picture.new("RGB", (30, 20), "tomato")
 
@@ -96,6 +100,43 @@ def test_clip_scores_and_does_not_chat_and_llava_the_reverse(model: gesso.Model,
         clip.chat(gesso.user("hi"))
     with pytest.raises(UnsupportedError, match="such as mini-clip"):
         model.scores([PICTURE], ["a"])
+
+
+def test_a_planner_plans_and_edits_over_turns() -> None:
+    writer = FakeWriter(program("red fish"), program("blue boat"), program("pink cat"))
+    planner = gesso.Model("planner", Planner(writer))
+    plan = planner.plan("a red fish")
+    assert isinstance(plan, gesso.Plan)
+    assert plan.canvas == canvas("red fish")
+    planner.plan("a boat instead", history=plan.turns)
+    assert [message.text for message in writer.asked[1][1:]] == ["a red fish", plan.reply, "a boat instead"]
+    planner.plan("a cat instead", canvas=canvas("red fish"))
+    assert writer.asked[2][2] == gesso.assistant(program("red fish", layout="tall"))
+
+
+def test_a_stream_gives_the_parts_of_a_plan() -> None:
+    stream = gesso.Model("planner", Planner(FakeWriter(program("red fish")))).plan("a fish", stream=True)
+    assert [part.description for part in stream] == ["in the sea", "a red fish"]
+    assert stream.plan.canvas == canvas("red fish")
+
+
+def test_options_of_a_plan_go_before_the_planner_s_own() -> None:
+    writer = FakeWriter(program("red fish"))
+    gesso.Model("planner", Planner(writer)).plan("a fish", temperature=0, stop="###")
+    assert writer.samplings == [replace(OMOST_SAMPLING, temperature=0, stop=("###",))]
+    with pytest.raises(UnknownNameError, match="did you mean temperature"):
+        gesso.Model("planner", Planner(writer)).plan("a fish", temprature=0)
+
+
+def test_planners_do_not_chat_and_chats_do_not_plan(model: gesso.Model, tmp_path: Path) -> None:
+    folder = tmp_path / "omost"
+    folder.mkdir()
+    planner = gesso.load(tiny.llama_folder(folder))
+    assert planner.planner is planner.engine
+    with pytest.raises(UnsupportedError, match="plans canvases and does not chat; call `plan`"):
+        planner.chat(gesso.user("hi"))
+    with pytest.raises(UnsupportedError, match="does not plan canvases; load a planner, such as mini-omost"):
+        model.plan("a fish")
 
 
 def test_audio_is_refused_by_name(model: gesso.Model) -> None:

@@ -12,18 +12,22 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gesso.api import Model, load
+    from gesso.canvas.canvas import Canvas
     from gesso.core.errors import GessoError
     from gesso.core.messages import Audio, Image, Message, Text, Video, assistant, system, user
     from gesso.core.results import Answer, Usage
     from gesso.core.sampling import Sampling
+    from gesso.engines.plan import Plan
 
 __all__ = [
     "Answer",
     "Audio",
+    "Canvas",
     "GessoError",
     "Image",
     "Message",
     "Model",
+    "Plan",
     "Sampling",
     "Text",
     "Usage",
@@ -39,10 +43,12 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "gesso.api": ("Model", "load"),
+    "gesso.canvas.canvas": ("Canvas",),
     "gesso.core.errors": ("GessoError",),
     "gesso.core.messages": ("Audio", "Image", "Message", "Text", "Video", "assistant", "system", "user"),
     "gesso.core.results": ("Answer", "Usage"),
     "gesso.core.sampling": ("Sampling",),
+    "gesso.engines.plan": ("Plan",),
 }
 
 

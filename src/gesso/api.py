@@ -1,23 +1,28 @@
-"""gesso in Python: `model = gesso.load(name)`, then `model.chat(...)`, `batch(...)` or `ask(...)`."""
+"""gesso in Python: `model = gesso.load(name)`, then `model.chat(...)`, `ask(...)`, `plan(...)` and others."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any, Literal, overload
+from typing import Any, Final, Literal, overload
 
 from torch import Tensor
 
+from gesso.canvas.canvas import Canvas
 from gesso.core.errors import UnknownNameError, UnsupportedError
 from gesso.core.messages import Image, Message, user
 from gesso.core.results import Answer
 from gesso.core.sampling import Sampling
 from gesso.engines.chat import AnswerStream, Chat
 from gesso.engines.options import LoadOptions
+from gesso.engines.plan import Plan, Planner, PlanStream
+from gesso.engines.plan_turns import Turn
 from gesso.engines.pool import Engine, load_engine
 from gesso.media.images import load_image
 from gesso.models.clip import ClipEncoder
 
 __all__ = ["Messages", "Model", "as_messages", "as_sampling", "load"]
+
+DEFAULT: Final = Sampling()
 
 Messages = Message | Mapping[str, Any] | Sequence[Message | Mapping[str, Any]]
 """A conversation as users may give it: a message or several, each a `Message` or an OpenAI chat message."""
@@ -94,6 +99,69 @@ class Model:
         asked = user(image if isinstance(image, Image) else Image(image), question)
         return self.chat(asked, stream=False, **sampling)
 
+    @overload
+    def plan(
+        self,
+        wish: str,
+        *,
+        canvas: Canvas | None = None,
+        history: Sequence[Turn] = (),
+        stream: Literal[False] = False,
+        **sampling: Any,
+    ) -> Plan: ...
+
+    @overload
+    def plan(
+        self,
+        wish: str,
+        *,
+        canvas: Canvas | None = None,
+        history: Sequence[Turn] = (),
+        stream: Literal[True],
+        **sampling: Any,
+    ) -> PlanStream: ...
+
+    def plan(
+        self,
+        wish: str,
+        *,
+        canvas: Canvas | None = None,
+        history: Sequence[Turn] = (),
+        stream: bool = False,
+        **sampling: Any,
+    ) -> Plan | PlanStream:
+        """Plan a canvas for a wish, or change one.
+
+        Args:
+            wish: what the picture is to show, or what is to change.
+            canvas: the canvas to change, where it is not the last turn's.
+            history: the turns before, such as `Plan.turns`.
+            stream: give an iterator of the canvas's parts, whose `plan` holds the whole in the end.
+            sampling: options of `gesso.Sampling`; the others are as the planner's own settings say.
+
+        Raises:
+            UnsupportedError: the model is no planner, or cannot follow an option.
+            UsageError: an option is unknown or out of range, or the wish is empty or too long.
+            CanvasError: no program that can be read came, in all attempts.
+            EndpointError: the planner's server did not answer.
+        """
+        planner = self.planner
+        chosen = as_sampling(sampling, planner.settings.sampling)
+        parts = planner.stream(wish, history=history, canvas=canvas, sampling=chosen)
+        return parts if stream else parts.plan
+
+    @property
+    def planner(self) -> Planner:
+        """The planner inside, for conversations over turns and other ways to ask it.
+
+        Raises:
+            UnsupportedError: the model is none.
+        """
+        if not isinstance(self.engine, Planner):
+            raise UnsupportedError(f"{self.name} does not plan canvases; load a planner, such as mini-omost, "
+                                   "or the folder of a language model that has a chat template")  # fmt: skip
+        return self.engine
+
     def embed_images(self, images: Sequence[Any]) -> Tensor:
         """One unit vector for each picture (path, URL, bytes or PIL image), [I, D].
 
@@ -118,6 +186,9 @@ class Model:
         return self.engine
 
     def _chat_engine(self) -> Chat:
+        if isinstance(self.engine, Planner):
+            raise UnsupportedError(f"{self.name} plans canvases and does not chat; call `plan` with a wish, "
+                                   "or use `gesso plan` and `gesso chat`")  # fmt: skip
         if not isinstance(self.engine, Chat):
             raise UnsupportedError(f"{self.name} compares pictures with texts and cannot chat; use `scores`, "
                                    "or load a model that gives text")  # fmt: skip
@@ -135,8 +206,12 @@ def as_messages(messages: Messages) -> list[Message]:
     return [m if isinstance(m, Message) else Message.from_openai(m) for m in listed]
 
 
-def as_sampling(options: Mapping[str, Any]) -> Sampling:
+def as_sampling(options: Mapping[str, Any], others: Sampling = DEFAULT) -> Sampling:
     """Sampling settings from keyword options; `stop` may be a single text or a list.
+
+    Args:
+        options: name -> value.
+        others: what holds where no option is given.
 
     Raises:
         UnknownNameError: there is no such option.
@@ -146,8 +221,8 @@ def as_sampling(options: Mapping[str, Any]) -> Sampling:
     for name in options:
         if name not in known:
             raise UnknownNameError("sampling option", name, known)
-    stop = options.get("stop") or ()
-    return Sampling(**{**options, "stop": (stop,) if isinstance(stop, str) else tuple(stop)})
+    stop = options.get("stop", others.stop) or ()
+    return replace(others, **{**options, "stop": (stop,) if isinstance(stop, str) else tuple(stop)})
 
 
 def _source(image: Any) -> Any:

@@ -63,7 +63,9 @@ def test_chat_commands_change_the_conversation(gesso: Gesso, llava: str, tmp_pat
     three = _expected(llava, user("three"))
     assert outcome.out.endswith(f"{three}\n{three}\n{_expected(llava, user('four'))}\n")
     assert [message["content"] for message in json.loads(saved.read_text())] == ["three", three]
-    assert all(command in outcome.err for command in chat.COMMANDS)
+    assert all(
+        f"/{name} " in outcome.err for name in ("image", "regenerate", "edit", "reset", "save", "quit")
+    )
 
 
 def test_chat_begins_with_pictures_and_a_system_message(gesso: Gesso, llava: str, picture: str) -> None:
@@ -72,6 +74,13 @@ def test_chat_begins_with_pictures_and_a_system_message(gesso: Gesso, llava: str
     refused = gesso("chat", llava, "--system", "be brief", *SHORT, stdin="what?\n")
     assert refused.code == 2
     assert "system" in refused.err
+
+
+def test_only_given_options_change_how_a_model_answers(gesso: Gesso, llava: str) -> None:
+    expected = package.load(llava).chat(user("what?"), max_new_tokens=8, temperature=1.5, seed=3).text
+    arguments = ("--temperature", "1.5", "--seed", "3")
+    assert gesso("chat", llava, *SHORT, *arguments, stdin="what?\n").out == expected + "\n"
+    assert gesso("ask", "what?", "-m", llava, *SHORT, *arguments).out == expected + "\n"
 
 
 @pytest.mark.parametrize(
@@ -96,6 +105,8 @@ def test_on_a_terminal_an_error_ends_only_its_line(gesso: Gesso, llava: str) -> 
 
 class _Pressed:
     """A model at whose second piece of text somebody presses Ctrl-C."""
+
+    engine = None
 
     def chat(self, *_: object, **__: object) -> Iterator[str]:
         yield "a fi"

@@ -1,12 +1,19 @@
 import json
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import tiny
 from cli.run import Gesso
+from evaluate.judged import Loaded, ScriptedPainter, judge_of
+from evaluate.tasks.test_canvas import ScriptedWriter, oracle
 from gesso.cli import evaluate as command
+from gesso.engines.plan import Planner, PlanSettings
 from gesso.evaluate import TASKS
+from gesso.evaluate.tasks.canvas import StorybookCanvas
+from gesso.evaluate.tasks.paint import PaintSample, StorybookPaint
 
 VQA = ("--task", "storybook-vqa", "--count", "4", "--size", "32")
 
@@ -93,6 +100,14 @@ def test_a_description_is_scored(gesso: Gesso, llava: str, here: Path) -> None:
         (("--task", "storybook-vqa", "--kinds", "color"), "unknown question kind 'color'"),
         (("--task", "storybook-describe", "--kinds", "colour"), "storybook-describe has no kinds to choose"),
         (("--task", "storybook-canvas", "--size", "64"), "storybook-canvas has no size to choose"),
+        (("--task", "storybook-canvas", "--guidance", "none"), "storybook-canvas has no guidance to choose"),
+        (("--task", "storybook-vqa", "--judge", "a"), "storybook-vqa has no judge to choose"),
+        (("--task", "storybook-vqa", "--steps", "9"), "storybook-vqa has no steps to choose"),
+        (("--task", "storybook-vqa", "--scale", "3"), "storybook-vqa has no scale to choose"),
+        (("--task", "storybook-judge", "--language", "zh"), "storybook-judge has no language to choose"),
+        (("--task", "storybook-paint", "--kinds", "plan"), "storybook-paint has no kinds to choose"),
+        (("--task", "storybook-paint", "--guidance", "multi"), "did you mean multidiffusion"),
+        (("--task", "storybook-paint"), "for painters"),
         (("--task", "storybook-vqa", "--count", "0"), "count is 0"),
         (("--task", "storybook-retrieval", "--count", "100"), "does not compare pictures with texts"),
     ],
@@ -110,6 +125,69 @@ def test_a_clip_asked_questions_is_wrong_usage(gesso: Gesso, clip: str, here: Pa
     outcome = gesso("eval", clip, *VQA)
     assert outcome.code == 2
     assert "cannot chat" in outcome.err
+
+
+def test_a_planner_is_evaluated_by_wishes_and_edits(
+    gesso: Gesso, llava: str, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planner = Planner(ScriptedWriter(oracle(StorybookCanvas())), PlanSettings(system=None))
+    monkeypatch.setattr(command, "load", lambda _: Loaded(planner, "mini-omost"))
+    arguments = ("--task", "storybook-canvas", "--count", "6", "--seed", "3", "--json")
+    values = json.loads(gesso("eval", llava, *arguments).out)
+    assert (values["model"], values["n"], values["score"]) == ("mini-omost", 6, 1.0)
+    assert {"plan: parse", "edit: parse"} <= set(values["scores"])
+
+
+@pytest.fixture(scope="module")
+def paint_samples() -> list[PaintSample]:
+    """The first samples of seed 5."""
+    return list(chain.from_iterable(StorybookPaint().rounds(5, 3, 4)))
+
+
+@pytest.fixture(scope="module")
+def judge(paint_samples: list[PaintSample], tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The folder of a judge that knows their pictures."""
+    return judge_of([sample.scene for sample in paint_samples], tmp_path_factory.mktemp("judges") / "judge")
+
+
+PAINT = ("--task", "storybook-paint", "--count", "3", "--seed", "5", "--json")
+
+
+def test_a_painter_is_evaluated_by_a_judge(
+    gesso: Gesso,
+    llava: str,
+    judge: str,
+    paint_samples: list[PaintSample],
+    here: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    engine = ScriptedPainter.of(paint_samples)
+    monkeypatch.setattr(command, "load", lambda _: Loaded(engine, "mini-sdxl"))
+    chosen = ("--judge", judge, "--guidance", "multidiffusion", "--steps", "7", "--scale", "2")
+    values = json.loads(gesso("eval", llava, *PAINT, *chosen).out)
+    assert (values["task"], values["model"], values["n"]) == ("storybook-paint", "mini-sdxl", 3)
+    assert values["score"] == values["scores"]["exact"]["score"] == 1.0
+    settings: set[Any] = {(asked.guidance, asked.steps, asked.guidance_scale) for asked in engine.asked}
+    assert settings == {("multidiffusion", 7, 2.0)}
+    (folder,) = Path("runs/eval").iterdir()
+    assert folder.name.endswith("-storybook-paint-test-5-multidiffusion")
+
+
+def test_a_painter_without_a_judge_is_told_how_to_get_one(
+    gesso: Gesso, llava: str, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "load", lambda _: Loaded(ScriptedPainter({})))
+    outcome = gesso("eval", llava, *PAINT, "--judge", "nowhere")
+    assert outcome.code == 1
+    assert "nowhere holds no judge; train one with: gesso train mini/judge" in outcome.err
+
+
+def test_a_judge_is_evaluated_from_its_folder(gesso: Gesso, judge: str, here: Path) -> None:
+    arguments = ("--task", "storybook-judge", "--count", "2", "--seed", "5", "--json")
+    values = json.loads(gesso("eval", judge, *arguments).out)
+    assert (values["model"], values["n"], values["score"]) == (judge, 2, 1.0)
+    assert values["scores"]["other: right"]["score"] < 0.5
+    assert gesso("eval", "nowhere", *arguments).code == 1
 
 
 def test_an_interrupt_says_how_to_go_on(

@@ -7,6 +7,7 @@ import pytest
 import gesso as package
 from cli.run import Gesso
 from gesso.cli import chat
+from gesso.cli.main import LATER
 
 PROGRAM = [sys.executable, "-c", "from gesso.cli.main import run; run()"]
 PROBE = """
@@ -23,7 +24,8 @@ finally:
 @pytest.mark.parametrize(
     "arguments",
     [["--help"], ["ask", "--help"], ["chat", "--help"], ["models"], ["models", "show", "mgm-7b"],
-     ["storybook", "make", "--help"], ["--version"]],
+     ["storybook", "make", "--help"], ["plan", "--help"], ["canvas", "--help"], ["canvas", "edit", "--help"],
+     ["--version"]],
 )  # fmt: skip
 def test_help_and_lists_import_no_torch(arguments: list[str]) -> None:
     code = PROBE.format(arguments=arguments)
@@ -82,9 +84,10 @@ def test_no_colour_where_none_is_wanted() -> None:
     assert "\x1b[3" not in plain.stdout
 
 
-@pytest.mark.parametrize("verb", ["train", "eval"])
+@pytest.mark.parametrize("verb", sorted(LATER))
 def test_later_verbs_are_listed_and_hand_their_help_on(gesso: Gesso, verb: str) -> None:
     assert f" {verb} " in gesso("--help").out
     outcome = gesso(verb, "--help")
     assert outcome.code == 0
     assert f"Usage: gesso {verb} [OPTIONS]" in outcome.out
+    assert LATER[verb][1].split(":")[0].rstrip(".") in " ".join(gesso("--help").out.split())

@@ -11,10 +11,19 @@ from gesso.core.messages import Audio, Image, assistant, user
 from gesso.core.registry import import_target
 from gesso.core.sampling import Sampling
 from gesso.engines import builders
-from gesso.engines.builders import build_llava, build_text_chat, builder_for, device_of, dtype_of, is_small
+from gesso.engines.builders import (
+    GIVES,
+    build_llava,
+    build_text_chat,
+    builder_for,
+    device_of,
+    dtype_of,
+    is_small,
+)
 from gesso.engines.chat import Chat
 from gesso.engines.options import LoadOptions
 from gesso.models.clip import ClipEncoder
+from gesso.models.templates import storybook_jinja
 
 OPTIONS = LoadOptions()
 
@@ -70,6 +79,34 @@ def test_other_folders_are_refused_by_their_type(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "bert"}))
     with pytest.raises(UnsupportedError, match="of type 'bert'"):
         builder_for(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "template", "builder"),
+    [
+        ("model", {}, None, "builders:build_text_chat"),
+        ("model", {GIVES: "canvas"}, None, "plan_build:build_planner"),
+        ("model", {GIVES: "canvas"}, "{{ messages }}", "plan_build:build_omost"),
+        ("model", {}, "{{ messages }}", "plan_build:build_planner"),
+        ("model", {}, storybook_jinja(), "builders:build_text_chat"),
+        ("omost-llama-3-8b", {}, "{{ messages }}", "plan_build:build_omost"),
+        ("models--me--Omost-awq/snapshots/1a2b", {}, "{{ messages }}", "plan_build:build_omost"),
+        ("omost/models/mine", {}, None, "builders:build_text_chat"),
+        ("my-omost", {"model_type": "phi3"}, None, "plan_build:build_planner"),
+        ("model", {"model_type": "qwen2"}, "{{ messages }}", "plan_build:build_planner"),
+    ],
+)
+@pytest.mark.parametrize("file", ["chat_template.jinja", "tokenizer_config.json"])
+def test_planners_are_told_from_other_language_models(
+    tmp_path: Path, name: str, fields: dict[str, str], template: str | None, builder: str, file: str
+) -> None:
+    folder = tmp_path / name
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text(json.dumps({"model_type": "llama"} | fields))
+    if template is not None:
+        text = json.dumps({"chat_template": template}) if file.endswith("json") else template
+        (folder / file).write_text(text)
+    assert builder_for(folder) == f"gesso.engines.{builder}"
 
 
 @pytest.mark.parametrize("name", ["llama", "clip"])

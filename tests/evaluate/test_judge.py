@@ -4,19 +4,20 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
-from transformers import ResNetConfig, ResNetForImageClassification
 
+import tiny
+from evaluate.judged import LABELS, SIDE, judge_of, tiny_judge
 from gesso.core.errors import CheckpointError, UsageError
-from gesso.evaluate.judge import Judge, Verdict, compare, looked_at, read_verdicts
+from gesso.evaluate import judge as module
+from gesso.evaluate.judge import Judge, Verdict, compare, judge_folder, looked_at, read_verdicts
 from gesso.storybook.draw import draw
-from gesso.storybook.judging import CROP_SIDE, JUDGED, UNJUDGED, crop, empty_boxes, labels_of
+from gesso.storybook.judging import JUDGED, crop, empty_boxes
 from gesso.storybook.scene import Scene, Thing
 from gesso.storybook.splits import scene_at
 
 FISH = Thing("fish", "red", "striped", "blue", "small", "on the left", "no offset", 2.0)
 TREE = Thing("tree", "green", "plain", None, "large", "on the right", "no offset", 3.0)
 SCENE = Scene(0, "sea", (FISH, TREE))
-LABELS = dict(enumerate(f"{what}={answer}" for what, answers in JUDGED.items() for answer in answers))
 NOTHING = Verdict("nothing", "red", "plain", "none")
 FISH_SEEN = Verdict("fish", "red", "striped", "blue")
 TREE_SEEN = Verdict("tree", "green", "plain", "none")
@@ -48,6 +49,8 @@ def test_the_order_of_the_labels_does_not_matter() -> None:
 def test_labels_of_other_models_are_refused() -> None:
     with pytest.raises(CheckpointError, match="label 'tabby cat' is none of a judge"):
         read_verdicts(torch.zeros(1, 1), {0: "tabby cat"})
+    with pytest.raises(CheckpointError, match="labels for pattern, second_colour, too"):
+        read_verdicts(torch.zeros(1, 2), {0: "kind=cat", 1: "colour=red"})
 
 
 def test_a_true_picture_is_right_in_everything() -> None:
@@ -97,54 +100,40 @@ def test_a_full_scene_has_no_stray_things() -> None:
     assert compare(scene, [FISH_SEEN] * squares).figures()["right"] == 1
 
 
+def test_where_no_place_is_empty_nothing_is_said_of_stray_things(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "empty_boxes", lambda _: [])
+    assert "stray" not in compare(SCENE, [FISH_SEEN, TREE_SEEN]).figures()
+
+
+def test_verdicts_as_logs_have_them() -> None:
+    assert [str(seen) for seen in (FISH_SEEN, TREE_SEEN, NOTHING)] == [
+        "red fish striped blue",
+        "green tree plain",
+        "nothing",
+    ]
+    assert (Verdict.of(FISH), Verdict.of(TREE)) == (FISH_SEEN, TREE_SEEN)
+    assert [thing.seen for thing in compare(SCENE, verdicts(TREE_SEEN, NOTHING)).things] == [
+        TREE_SEEN,
+        NOTHING,
+    ]
+
+
 def test_verdicts_of_another_number_are_refused() -> None:
     with pytest.raises(UsageError, match="2 verdicts came; this scene has"):
         compare(SCENE, [FISH_SEEN, TREE_SEEN])
 
 
-def tiny_judge(seed: int = 0) -> ResNetForImageClassification:
-    torch.manual_seed(seed)
-    return ResNetForImageClassification(
-        ResNetConfig(
-            layer_type="basic", embedding_size=8, hidden_sizes=[16, 32], depths=[1, 1],
-            num_labels=len(LABELS), id2label=LABELS, label2id={name: n for n, name in LABELS.items()},
-        )
-    )  # fmt: skip
-
-
-def test_a_judge_that_knows_some_pictures_scores_them_fully() -> None:
+def test_a_judge_that_knows_some_pictures_scores_them_fully(tmp_path: Path) -> None:
     """A tiny judge learns the squares of two true renders by heart, and then scores other pictures lower."""
     scenes = [scene_at("train", 3, number, sign_rate=0.0) for number in range(2)]
-    pictures = [draw(scene, 128) for scene in scenes]
-    model = tiny_judge()
-    labels = [
-        labels_of(thing) for scene in scenes for thing in [*scene.things, *[None] * len(empty_boxes(scene))]
-    ]
-    crops = [crop(p, box) for p, s in zip(pictures, scenes, strict=True) for box in looked_at(s)]
-    _learn(model, crops, torch.tensor(labels))
-    judge = Judge(model)
+    pictures = [draw(scene, SIDE) for scene in scenes]
+    judge = Judge.load(judge_of(scenes, tmp_path / "judge"))
     assert [score.figures()["exact"] for score in judge.score(pictures, scenes)] == [1, 1]
     assert [score.stray for score in judge.score(pictures, scenes)] == [0, 0]
     swapped = judge.score(pictures[::-1], scenes)
     assert max(score.right for score in swapped) < 1
-    blank = [Image.new("RGB", (128, 128), "gray")] * 2
+    blank = [Image.new("RGB", (SIDE, SIDE), "gray")] * 2
     assert max(score.figures()["exact"] for score in judge.score(blank, scenes)) < 1
-
-
-def _learn(model: ResNetForImageClassification, crops: list[Image.Image], labels: torch.Tensor) -> None:
-    rows = [torch.frombuffer(bytearray(one.tobytes()), dtype=torch.uint8) for one in crops]
-    pixels = torch.stack(rows).view(-1, CROP_SIDE, CROP_SIDE, 3).permute(0, 3, 1, 2).float() / 127.5 - 1
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
-    model.train()
-    for _ in range(40):
-        parts = model(pixels).logits.split([len(names) for names in JUDGED.values()], dim=1)
-        losses = [
-            torch.nn.functional.cross_entropy(part, labels[:, n], ignore_index=UNJUDGED)
-            for n, part in enumerate(parts)
-        ]
-        optimizer.zero_grad()
-        torch.stack(losses).sum().backward()
-        optimizer.step()
 
 
 def test_a_judge_is_loaded_from_its_folder(tmp_path: Path) -> None:
@@ -159,8 +148,20 @@ def test_a_judge_is_loaded_from_its_folder(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_a_judge_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match="holds no judge; train one with: gesso train mini/judge"):
-        Judge.load(tmp_path)
+    for folder in (tmp_path, tiny.llama_folder(tmp_path / "llama")):
+        with pytest.raises(CheckpointError, match="holds no judge; train one with: gesso train mini/judge"):
+            Judge.load(folder)
+
+
+def test_the_judge_of_the_package_is_the_one_that_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MINIS", tmp_path)
+    with pytest.raises(CheckpointError, match="mini-judge is not part of this installation"):
+        judge_folder()
+    tiny_judge().save_pretrained(tmp_path / "mini-judge")
+    assert judge_folder() == judge_folder("mini-judge") == tmp_path / "mini-judge"
+    assert Judge.load().name == "mini-judge"
 
 
 def test_pictures_and_scenes_must_match() -> None:

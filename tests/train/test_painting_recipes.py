@@ -88,7 +88,7 @@ def test_the_recipes_sizes_fit_one_another(tmp_path: Path) -> None:
         ("dense", "autoencoder={kl: 0}", "autoencoder settings mean nothing to a dense recipe"),
         ("judge", "model.autoencoder=x", r"model\.autoencoder means nothing to a judge recipe"),
         ("autoencoder", "model.text_encoder=x", r"model\.text_encoder means nothing to a"),
-        ("diffusion", "model.init=x", r"model\.init means nothing to a diffusion recipe"),
+        ("diffusion", "model.vision=x", r"model\.vision means nothing to a diffusion recipe"),
     ],
 )
 def test_settings_of_other_objectives_are_refused(

@@ -64,25 +64,33 @@ class WindowIds:
         bos: id that begins a window.
         eos: id that ends its text.
         pad: id that fills it.
+        length: ids of a window, with begin and end.
     """
 
     tokenize: Tokenize
     bos: int
     eos: int
     pad: int
+    length: int = WINDOW
+
+    @property
+    def room(self) -> int:
+        """Ids of a window that are text."""
+        return self.length - 2
 
     def window(self, ids: Sequence[int]) -> tuple[int, ...]:
-        """[WINDOW] ids: begin, at most `ROOM` of the given ones, end, and padding."""
-        filled = [self.bos, *ids[:ROOM], self.eos]
-        return (*filled, *[self.pad] * (WINDOW - len(filled)))
+        """[length] ids: begin, as many of the given ones as there is room for, end, and padding."""
+        filled = [self.bos, *ids[: self.room], self.eos]
+        return (*filled, *[self.pad] * (self.length - len(filled)))
 
 
 def token_windows(
     prefixes: Sequence[str], suffixes: Sequence[str], tokenizers: Sequence[WindowIds]
 ) -> tuple[tuple[tuple[int, ...], ...], ...]:
-    """The windows of one region for each tokenizer: [tokenizers][windows][WINDOW] ids.
+    """The windows of one region for each tokenizer: [tokenizers][windows][length] ids.
 
-    The prefix is repeated in every window and never cut to make room; each suffix is cut to `ROOM` ids.
+    The prefix is repeated in every window and never cut to make room; each suffix is cut to what a window
+    has room for.
     Without suffixes there is one window with the prefix alone, where the original fails.
 
     Args:
@@ -93,12 +101,12 @@ def token_windows(
     Raises:
         CanvasError: the tokenizers do not cut the texts into equally many ids.
     """
-    each = [_ids(prefixes, suffixes, tokenizer.tokenize) for tokenizer in tokenizers]
+    each = [_ids(prefixes, suffixes, tokenizer) for tokenizer in tokenizers]
     prefix, texts = each[0]
     counts = [(len(head), [len(ids) for ids in tail]) for head, tail in each]
     if any(count != counts[0] for count in counts):
         raise CanvasError("the tokenizers cut the prompts differently; use two with the same vocabulary")
-    bags = greedy_bags(ROOM - len(prefix), [len(ids) for ids in texts]) or ((),)
+    bags = greedy_bags(tokenizers[0].room - len(prefix), [len(ids) for ids in texts]) or ((),)
     return tuple(
         tuple(tokenizer.window([*head, *(token for index in bag for token in tail[index])]) for bag in bags)
         for tokenizer, (head, tail) in zip(tokenizers, each, strict=True)
@@ -106,8 +114,8 @@ def token_windows(
 
 
 def _ids(
-    prefixes: Sequence[str], suffixes: Sequence[str], tokenize: Tokenize
+    prefixes: Sequence[str], suffixes: Sequence[str], tokenizer: WindowIds
 ) -> tuple[list[int], list[list[int]]]:
     """Ids of the whole prefix, and of each suffix."""
-    prefix = [token for text in prefixes for token in tokenize(text)]
-    return prefix, [list(tokenize(text)[:ROOM]) for text in suffixes]
+    prefix = [token for text in prefixes for token in tokenizer.tokenize(text)]
+    return prefix, [list(tokenizer.tokenize(text)[: tokenizer.room]) for text in suffixes]

@@ -2,7 +2,7 @@
 
 import json
 import re
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -16,10 +16,13 @@ from gesso.core.errors import UsageError
 from gesso.core.progress import progress_bar
 from gesso.engines.folders import folder_of
 from gesso.evaluate import TASKS, Plan, evaluate, report_table, weights_digest
+from gesso.evaluate.judge import Judge, judge_folder
 
 __all__ = ["eval_command"]
 
 INTERRUPTED: Final = 130  # what a shell reports of a program that Ctrl-C ended
+OF_ANY_TASK: Final = ("count", "seed", "batch")
+OF_JUDGES: Final = "storybook-judge"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,11 +32,25 @@ class _Wanted:
     split: Annotated[str, typer.Option(help="test, novel (unseen kind-colour pairs) or val.")] = "test"
     count: Annotated[int, typer.Option(help="How many samples.")] = 1000
     seed: Annotated[int, typer.Option(help="Which samples: scenes are made from it when needed.")] = 0
-    language: Annotated[str, typer.Option(help="en or zh.")] = "en"
-    # None, as not every task has pictures: the task knows the default, and refuses what it cannot use
-    size: Annotated[int | None, typer.Option(help="Side of the pictures, in pixels [96].")] = None
+    # None from here: the task knows the default, and what it does not let one choose is refused
+    language: Annotated[str | None, typer.Option(help="en or zh [en].")] = None
+    size: Annotated[
+        int | None, typer.Option(help="Side of the pictures shown, in pixels [96; 128 for a judge].")
+    ] = None
     kinds: Annotated[
         str | None, typer.Option(help="storybook-vqa: kinds of question, as a,b,c; -canvas: plan, edit.")
+    ] = None
+    guidance: Annotated[
+        str | None,
+        typer.Option(
+            help="storybook-paint: attention-scores, attention-decomposition, multidiffusion, gradient, "
+            "joined or none [attention-scores]."
+        ),
+    ] = None
+    steps: Annotated[int | None, typer.Option(help="storybook-paint: steps of the sampler.")] = None
+    scale: Annotated[float | None, typer.Option(help="storybook-paint: guidance scale.")] = None
+    judge: Annotated[
+        str | None, typer.Option(help="storybook-paint: folder of the judge [the one in the package].")
     ] = None
     batch: Annotated[int, typer.Option(help="Samples the model gets at once.")] = 32
 
@@ -46,14 +63,20 @@ class _Wanted:
         """The task of this name; what it does not let one choose is refused."""
         task = TASKS[name]
         known = {field.name for field in fields(task)}
-        options: dict[str, Any] = {"split": self.split, "language": self.language}
-        for option, value in {"kinds": _listed(self.kinds), "size": self.size}.items():
-            if value is None:
-                continue
+        given = {option: value for option, value in asdict(self).items() if value is not None}
+        options = {option: value for option, value in given.items() if option not in OF_ANY_TASK}
+        for option in options:
             if option not in known:
                 raise UsageError(f"{name} has no {option} to choose; leave --{option} out")
-            options[option] = value
+        if self.kinds is not None:
+            options["kinds"] = tuple(part.strip() for part in self.kinds.split(","))
         return task(**options)
+
+    def folder(self, model: str, task: str) -> Path:
+        """Where log and report lie, named by what is asked: the same command finds its log again."""
+        # strategies are compared side by side; whoever varies other choices names the folders
+        parts = (_file_name(model), task, self.split, str(self.seed), self.guidance)
+        return Path("runs/eval") / "-".join(filter(None, parts))
 
 
 @with_settings(wanted=_Wanted)
@@ -61,7 +84,7 @@ def eval_command(
     model: Annotated[str, typer.Argument(help="A model's name (see `gesso models`) or folder.")],
     task: Annotated[str, typer.Option(help=f"One of {', '.join(TASKS)}.")],
     folder: Annotated[
-        Path | None, typer.Option("--out", help="For log and report [runs/eval/MODEL-TASK-SPLIT-SEED].")
+        Path | None, typer.Option("--out", help="For log and report [runs/eval/MODEL-TASK-SPLIT-SEED...].")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as one JSON object.")] = False,
     *,
@@ -71,18 +94,18 @@ def eval_command(
     quiet_transformers()
     # wrong choices are told before the model, which may be large, is loaded
     chosen, plan = wanted.task(task), wanted.plan
-    weights = weights_digest(folder_of(model))
-    # named by what is asked, so that the same command finds its log again
-    log = folder or Path("runs/eval") / f"{_file_name(model)}-{task}-{wanted.split}-{wanted.seed}"
+    place = judge_folder(model) if task == OF_JUDGES else folder_of(model)
+    log = folder or wanted.folder(model, task)
     try:
         with progress_bar(err) as progress:
             bar = progress.add_task(task, total=plan.count)
             report = evaluate(
-                load(model),
+                # a judge is no model of the catalogue
+                Judge.load(model) if task == OF_JUDGES else load(model),
                 chosen,
                 plan,
                 log=log,
-                weights=weights,
+                weights=weights_digest(place),
                 progress=lambda done: progress.update(bar, completed=done),
             )
     except KeyboardInterrupt as stop:
@@ -93,10 +116,6 @@ def eval_command(
     else:
         out.print(report_table(report))
         say(f"log and report: {log}")
-
-
-def _listed(text: str | None) -> tuple[str, ...] | None:
-    return None if text is None else tuple(part.strip() for part in text.split(","))
 
 
 def _file_name(model: str) -> str:

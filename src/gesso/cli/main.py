@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Callable
 from typing import Annotated, Final
 
 import typer
@@ -12,10 +13,26 @@ from gesso.cli.chat import ask_command, chat_command
 from gesso.cli.output import DEBUG, run_guarded, say
 from gesso.core.registry import import_target
 
-__all__ = ["app", "common", "eval_later", "run", "train_later"]
+__all__ = ["app", "common", "run"]
 
-LATER: Final = {"train": "gesso.cli.train:train_command", "eval": "gesso.cli.evaluate:eval_command"}
-"""Commands whose modules are imported only when they are called."""
+LATER: Final = {
+    "plan": ("gesso.cli.plan:plan_command", "Plan a canvas for a wish, or change one."),
+    "canvas": ("gesso.cli.canvas:app", "Show, check, compare and change canvases."),
+    "paint": (
+        "gesso.cli.paint:paint_command",
+        "Paint a wish, a canvas, or a picture of gesso's once more.",
+    ),
+    "repaint": ("gesso.cli.paint:repaint_command", "Paint regions of a picture anew, and keep the rest."),
+    "train": (
+        "gesso.cli.train:train_command",
+        "Train a model by a recipe: gesso train RECIPE, then settings as KEY=VALUE.",
+    ),
+    "eval": (
+        "gesso.cli.evaluate:eval_command",
+        "Score a model on a task, with count, standard error and seed.",
+    ),
+}
+"""Commands whose modules are imported only when they are called: what runs them, and a line for the list."""
 
 # arguments go through unread: the real command, with its own --help, reads them
 PASS_ON: Final = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
@@ -55,18 +72,6 @@ def common(version: Version = False, debug: Debug = False) -> None:
         os.environ[DEBUG] = "1"
 
 
-@app.command("train", context_settings=PASS_ON, add_help_option=False)
-def train_later(context: typer.Context) -> None:
-    """Train a model by a recipe: gesso train RECIPE, then settings as KEY=VALUE."""
-    _call_later("train", context.args)
-
-
-@app.command("eval", context_settings=PASS_ON, add_help_option=False)
-def eval_later(context: typer.Context) -> None:
-    """Score a model on a task, with count, standard error and seed."""
-    _call_later("eval", context.args)
-
-
 def run() -> None:
     """Run the command line and leave with its exit code."""
     # a name of our own: as `python -m gesso` the program would be called __main__.py
@@ -74,6 +79,21 @@ def run() -> None:
 
 
 def _call_later(verb: str, arguments: list[str]) -> None:
-    command = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
-    command.command()(import_target(LATER[verb]))
+    target = import_target(LATER[verb][0])
+    if isinstance(target, typer.Typer):
+        command = target
+    else:
+        command = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
+        command.command()(target)
     command(arguments, prog_name=f"gesso {verb}")
+
+
+def _later(verb: str) -> Callable[[typer.Context], None]:
+    def call(context: typer.Context) -> None:
+        _call_later(verb, context.args)
+
+    return call
+
+
+for _verb, (_, _about) in LATER.items():
+    app.command(_verb, help=_about, context_settings=PASS_ON, add_help_option=False)(_later(_verb))

@@ -40,7 +40,7 @@ def say(text: str, *, end: str = "\n") -> None:
 
 def note(text: str) -> None:
     """Tell the user something that is not a result."""
-    err.print(text, markup=False, highlight=False, style="dim")
+    err.print(text, markup=False, highlight=False, style="dim", soft_wrap=True)
 
 
 def fail(error: GessoError, cause: Exception | None = None) -> int:

@@ -106,6 +106,8 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
     origin, arguments = get_origin(hint), get_args(hint)
     if hint is Any:
         return value
+    if isinstance(hint, type) and hasattr(hint, "from_dict"):
+        return hint.from_dict(value)  # a class that knows best how it is written
     if is_dataclass(hint) and isinstance(hint, type):
         if not isinstance(value, Mapping):
             raise ConfigError(f"{where} is {value!r}; it must be a group of settings")
@@ -119,11 +121,24 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         if value is None and NoneType in arguments:
             return None
         return _convert(next(kind for kind in arguments if kind is not NoneType), value, where)
+    if origin is tuple:
+        return _convert_tuple(arguments, value, where)
     if origin is dict:
         if not isinstance(value, Mapping):
             raise ConfigError(f"{where} is {value!r}; it must be a mapping")
         return {str(key): _convert(arguments[1], item, _join(where, str(key))) for key, item in value.items()}
     return _convert_scalar(hint, value, where)
+
+
+def _convert_tuple(kinds: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
+    """A list as a tuple: of one kind and any length where the hint ends in "...", else of these kinds."""
+    if not isinstance(value, list | tuple):
+        raise ConfigError(f"{where} is {value!r}; it must be a list")
+    wanted = kinds[:1] * len(value) if kinds[-1] is Ellipsis else kinds
+    if len(wanted) != len(value):
+        raise ConfigError(f"{where} is {value!r}; it must have {len(wanted)} entries")
+    pairs = enumerate(zip(wanted, value, strict=True))
+    return tuple(_convert(kind, item, f"{where}[{number}]") for number, (kind, item) in pairs)
 
 
 def _convert_scalar(hint: type[Any], value: Any, where: str) -> Any:

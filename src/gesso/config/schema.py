@@ -112,13 +112,15 @@ class DataSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AutoencoderSettings:
-    """What an autoencoder's loss weighs beside the mean absolute error, which counts 1."""
+    """What an autoencoder's loss weighs beside the mean squared error, which counts 1."""
 
     crop: int = 64
-    """Side of the random pieces of pictures it learns from, in pixels; convolutions need no more."""
+    """Side of the pieces of pictures it learns from, in pixels."""
+    principal: bool = False
+    """Whether the encoder of a new model begins as the principal components of pictures."""
     edges: float = 1.0
     """Weight of the error of differences between neighbours at three scales: crisp stripes and dots."""
-    kl: float = 1e-3
+    kl: float = 3e-4
     """Weight of the divergence from a standard normal, a mean over the values of the latent. More of it
     leaves more noise in the latents, so that the decoder forgives what a UNet gets slightly wrong."""
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from gesso.canvas.canvas import Canvas
 from gesso.canvas.layout import region_masks
+from gesso.canvas.styles import STYLES, PromptStyle
 from gesso.core.errors import UsageError
 
 __all__ = ["SHOWN", "MaskLike", "PromptText", "RegionPrompt", "TextRegion", "prompts_of", "read_mask"]
@@ -86,9 +87,9 @@ class PromptText:
             )
 
 
-def prompts_of(canvas: Canvas) -> tuple[RegionPrompt, ...]:
+def prompts_of(canvas: Canvas, style: PromptStyle = STYLES["sentences"]) -> tuple[RegionPrompt, ...]:
     """The prompts of a canvas: the background everywhere, then its regions, farthest first."""
-    pairs = zip(region_masks(canvas), canvas.conditions, strict=True)
+    pairs = zip(region_masks(canvas), style.conditions(canvas), strict=True)
     return tuple(RegionPrompt(mask, found.prefixes, found.suffixes) for mask, found in pairs)
 
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, PreTrainedTokenizerBase
 
-from gesso.canvas.prompts import WindowIds, token_windows
+from gesso.canvas.prompts import WINDOW, WindowIds, token_windows
 from gesso.core.errors import UnsupportedError
 from gesso.diffusion.conditions import RegionPrompt, TextRegion, read_mask
 
@@ -144,4 +144,5 @@ def _window_ids(tokenizer: PreTrainedTokenizerBase) -> WindowIds:
         raise UnsupportedError(
             f"the tokenizer has begin {bos}, end {eos} and padding {pad}; CLIP needs all three"
         )
-    return WindowIds(tokenize, bos, eos, pad)
+    # a model for a small world may read shorter windows than CLIP's, which its tokenizers say
+    return WindowIds(tokenize, bos, eos, pad, min(tokenizer.model_max_length, WINDOW))

@@ -6,6 +6,7 @@ from typing import Any, Final
 import torch
 from torch import nn
 from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
 from gesso.core.errors import UnsupportedError, UsageError
 from gesso.engines.chat import Chat
@@ -17,8 +18,10 @@ from gesso.models.clip import ClipEncoder
 from gesso.models.llava.convert import load_llava
 from gesso.models.llava.processor import LlavaProcessor
 from gesso.models.llava.settings import LlavaSettings
+from gesso.models.templates import storybook_jinja
 
 __all__ = [
+    "GIVES",
     "build_clip",
     "build_llava",
     "build_text_chat",
@@ -27,6 +30,9 @@ __all__ = [
     "dtype_of",
     "is_small",
 ]
+
+GIVES: Final = "gesso_gives"
+"""Key of config.json by which a model that gesso trained says what it gives, if that is not plain text."""
 
 SMALL: Final = 10**9
 """Bytes of weights below which a CPU computes in float32: speed matters there, memory does not."""
@@ -62,6 +68,10 @@ def build_clip(folder: Path, options: LoadOptions) -> ClipEncoder:
 def builder_for(folder: Path) -> str:
     """The builder, as "module:function", of a folder that the catalogue does not know.
 
+    A language model is a planner if its config or its name says so, or if it has a chat template of its own:
+    gesso chats with language models under the storybook's template alone, but any that follows instructions
+    can be told how to write a canvas.
+
     Raises:
         CheckpointError: it has no config.json.
         UnsupportedError: this version of gesso has none for it.
@@ -72,10 +82,17 @@ def builder_for(folder: Path) -> str:
         return "gesso.engines.builders:build_llava"
     if kind == "clip":
         return "gesso.engines.builders:build_clip"
+    if kind in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
+        plans = config.get(GIVES) == "canvas" or _called_omost(folder)
+        if _has_template(folder):
+            return f"gesso.engines.plan_build:{'build_omost' if plans else 'build_planner'}"
+        if plans:
+            return "gesso.engines.plan_build:build_planner"
     if kind == "llama":
         return "gesso.engines.builders:build_text_chat"
     raise UnsupportedError(f"{folder} holds a model of type {kind or 'unknown'!r}; this version of gesso "
-                           "runs LLaVA folders and what `gesso train` writes")  # fmt: skip
+                           "runs LLaVA folders, planners, language models with a chat template, and what "
+                           "`gesso train` writes")  # fmt: skip
 
 
 def device_of(options: LoadOptions) -> torch.device:
@@ -108,6 +125,23 @@ def is_small(folder: Path) -> bool:
         return False
     files = [path for pattern in ("*.safetensors", "*.bin") for path in folder.glob(pattern)]
     return sum(path.stat().st_size for path in files) < SMALL
+
+
+def _called_omost(folder: Path) -> bool:
+    """Whether a folder, or the repository of a folder in Hugging Face's cache, is named after Omost."""
+    *_, repository, _, name = ("", "", *folder.resolve().parts)
+    # the cache has its folders by commit: models--OWNER--NAME/snapshots/COMMIT
+    names = [name, repository] if repository.startswith("models--") else [name]
+    return any("omost" in part.lower() for part in names)
+
+
+def _has_template(folder: Path) -> bool:
+    """Whether a folder brings a chat template of its own; the storybook's is gesso's."""
+    file, settings = folder / "chat_template.jinja", folder / "tokenizer_config.json"
+    if file.is_file():
+        return file.read_text("utf-8") != storybook_jinja()
+    template = read_json(settings).get("chat_template") if settings.is_file() else None
+    return template not in (None, storybook_jinja())
 
 
 def _stops(processor: LlavaProcessor) -> tuple[str, ...]:

@@ -107,7 +107,7 @@ def mini_folder(row: ModelRow) -> Path:
         CheckpointError: the package came without its weights.
     """
     folder = MINIS / row.name
-    if not (folder / "config.json").is_file():
+    if not any((folder / name).is_file() for name in ("config.json", "model_index.json")):
         raise CheckpointError(f"the weights of {row.name} are not part of this installation ({folder}); "
                               "install a released package, or train it with `gesso train`")  # fmt: skip
     return folder
@@ -115,7 +115,8 @@ def mini_folder(row: ModelRow) -> Path:
 
 def count_parameters(folder: Path) -> int:
     """How many numbers the safetensors files of a folder hold; a file says so in the JSON it begins with."""
-    return sum(map(_numbers_in, folder.glob("*.safetensors")))
+    # painting models keep each part in a folder of its own
+    return sum(map(_numbers_in, [*folder.glob("*.safetensors"), *folder.glob("*/*.safetensors")]))
 
 
 def _numbers_in(path: Path) -> int:

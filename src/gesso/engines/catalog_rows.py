@@ -17,9 +17,10 @@ BUILDERS: Final = {
     "mini-lm": "gesso.engines.builders:build_text_chat",
     "mini-llava": "gesso.engines.builders:build_llava",
     "mini-omost": "gesso.engines.plan_build:build_planner",
+    "mini-sdxl": "gesso.engines.paint_build:build_painter",
     "llava": "gesso.engines.builders:build_llava",
     "omost": "gesso.engines.plan_build:build_omost",
-    "realvisxl_v4.0": "",
+    "realvisxl_v4.0": "gesso.engines.paint_build:build_painter",
 }
 """What loads a model, by its name or by its system."""
 

@@ -12,6 +12,7 @@ from gesso.engines.builders import device_of, dtype_of
 from gesso.engines.chat import Chat
 from gesso.engines.options import LoadOptions
 from gesso.engines.plan import Planner, PlanSettings
+from gesso.engines.plan_endpoint import GENERAL_SETTINGS
 from gesso.engines.plan_local import LocalWriter
 from gesso.engines.plan_remote import RemoteWriter
 from gesso.engines.text_chat import TextChat, TextProcessor
@@ -20,7 +21,6 @@ from gesso.models.llava.processor import LlavaProcessor
 from gesso.models.llava.settings import LlavaSettings
 from gesso.models.omost.load import load_language_model
 from gesso.models.omost.processor import TemplateProcessor
-from gesso.models.omost.prompts import GENERAL_PROMPT
 from gesso.models.templates import get_template, storybook_jinja
 
 __all__ = ["STORYBOOK_SETTINGS", "build_omost", "build_planner", "local_planner", "remote_planner"]
@@ -37,8 +37,6 @@ STORYBOOK_SETTINGS: Final = PlanSettings(
     sampling=Sampling(max_new_tokens=900),
 )
 """How models are asked that gesso trains on storybook programs."""
-
-GENERAL_SETTINGS: Final = PlanSettings(system=GENERAL_PROMPT)
 
 
 def build_omost(folder: Path, options: LoadOptions) -> Planner:

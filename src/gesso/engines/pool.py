@@ -11,12 +11,13 @@ from gesso.engines.catalog import known
 from gesso.engines.chat import Chat
 from gesso.engines.folders import folder_of
 from gesso.engines.options import LoadOptions
+from gesso.engines.paint import PaintEngine
 from gesso.engines.plan import Planner
 from gesso.models.clip import ClipEncoder
 
 __all__ = ["Engine", "Pool", "load_engine"]
 
-Engine = Chat | ClipEncoder | Planner
+Engine = Chat | ClipEncoder | PaintEngine | Planner
 
 
 def load_engine(name: str, options: LoadOptions) -> Engine:

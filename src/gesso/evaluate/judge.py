@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -17,11 +17,20 @@ from torch import Tensor
 from transformers import ResNetForImageClassification
 
 from gesso.core.errors import CheckpointError, UsageError
-from gesso.storybook.judging import JUDGED, NOTHING, Box, crop, empty_boxes
-from gesso.storybook.scene import Scene, Thing
+from gesso.models.checkpoints import read_json
+from gesso.storybook.judging import JUDGED, NONE, NOTHING, Box, crop, empty_boxes
+from gesso.storybook.scene import PATTERNS, Scene, Thing
 
-__all__ = ["Judge", "PictureScore", "ThingScore", "Verdict", "compare", "looked_at", "read_verdicts"]
+__all__ = [
+    "SHIPPED", "Judge", "PictureScore", "ThingScore", "Verdict", "compare", "judge_folder", "looked_at",
+    "read_verdicts",
+]  # fmt: skip
 
+SHIPPED: Final = "mini-judge"
+"""The judge that comes with the package. It is no model for users, so the catalogue does not list it."""
+
+PLAIN: Final = PATTERNS[0]
+MINIS: Final = Path(__file__).parents[1] / "minis"
 TOGETHER: Final = 64
 
 
@@ -33,17 +42,31 @@ class Verdict(NamedTuple):
     pattern: str
     second_colour: str
 
+    @classmethod
+    def of(cls, thing: Thing) -> Self:
+        """The right one about a thing."""
+        return cls(thing.kind, thing.colour, thing.pattern, thing.second_colour or NONE)
+
+    def __str__(self) -> str:
+        """What is seen, as logs have it."""
+        if self.kind == NOTHING:
+            return NOTHING
+        second = "" if self.pattern == PLAIN else f" {self.second_colour}"
+        return f"{self.colour} {self.kind} {self.pattern}{second}"
+
 
 @dataclass(frozen=True, slots=True)
 class ThingScore:
     """Which facts of one thing are seen at its place.
 
     Attributes:
+        seen: what is there instead, or as it should be.
         kind: the kind is right, so the thing is where it should be.
         colour: the main colour is right.
         pattern: the pattern is right, and its colour too.
     """
 
+    seen: Verdict
     kind: bool
     colour: bool
     pattern: bool
@@ -79,12 +102,12 @@ class PictureScore:
         return fmean(thing.right for thing in self.things)
 
     def figures(self) -> dict[str, float]:
-        """All shares by name; "stray" is 0 where no location should be empty."""
+        """All shares by name; "stray" only where some location should be empty."""
         shares = {
             name: fmean(getattr(thing, name) for thing in self.things)
             for name in ("right", "exact", "kind", "colour", "pattern")
         }
-        return shares | {"stray": self.stray / self.empty if self.empty else 0.0}
+        return shares | ({"stray": self.stray / self.empty} if self.empty else {})
 
 
 def looked_at(scene: Scene) -> list[Box]:
@@ -109,6 +132,9 @@ def read_verdicts(logits: Tensor, labels: Mapping[int, str]) -> list[Verdict]:
             raise CheckpointError(f"label {label!r} is none of a judge of the storybook; "
                                   "give a model made by the recipe mini/judge")  # fmt: skip
         answers[what].append((int(number), answer))
+    if lacking := [what for what, found in answers.items() if not found]:
+        raise CheckpointError(f"a judge has labels for {', '.join(lacking)}, too; "
+                              "give a model made by the recipe mini/judge")  # fmt: skip
     said = []
     for found in answers.values():
         columns = [number for number, _ in found]
@@ -127,8 +153,10 @@ def compare(scene: Scene, verdicts: Sequence[Verdict]) -> PictureScore:
 
 
 def _thing_score(thing: Thing, verdict: Verdict) -> ThingScore:
-    second = verdict.second_colour == thing.second_colour or thing.second_colour is None
+    # of a plain thing, any second colour will do
+    second = thing.second_colour in (None, verdict.second_colour)
     return ThingScore(
+        seen=verdict,
         kind=verdict.kind == thing.kind,
         # of what is not there, the colour is not right by chance
         colour=verdict.kind != NOTHING and verdict.colour == thing.colour,
@@ -136,26 +164,47 @@ def _thing_score(thing: Thing, verdict: Verdict) -> ThingScore:
     )
 
 
+def judge_folder(name: str | Path | None = None) -> Path:
+    """The folder of a judge: the one that comes with the package unless another is given.
+
+    Raises:
+        CheckpointError: there is no judge.
+    """
+    own = name is None or str(name) == SHIPPED
+    folder = MINIS / SHIPPED if own else Path(str(name))
+    if (folder / "config.json").is_file() and read_json(folder / "config.json").get("model_type") == "resnet":
+        return folder
+    if own:
+        raise CheckpointError(f"{SHIPPED} is not part of this installation ({folder}); "
+                              "train one with `gesso train mini/judge` and give its folder")  # fmt: skip
+    raise CheckpointError(f"{folder} holds no judge; train one with: gesso train mini/judge")
+
+
 class Judge:
     """A classifier of crops that scores pictures against their scenes.
 
     Args:
         model: with the labels of `gesso.storybook.judging`.
+        name: what it is called in reports.
+
+    Raises:
+        CheckpointError: it has other labels.
     """
 
-    def __init__(self, model: ResNetForImageClassification) -> None:
-        self.model = model.eval()
+    def __init__(self, model: ResNetForImageClassification, name: str = "judge") -> None:
+        self.model, self.name = model.eval(), name
+        self._labels = {int(number): label for number, label in (model.config.id2label or {}).items()}
+        read_verdicts(torch.zeros(1, len(self._labels)), self._labels)
 
     @classmethod
-    def load(cls, folder: str | Path) -> "Judge":
-        """The judge in a folder, such as `runs/mini/judge/final`.
+    def load(cls, folder: str | Path | None = None) -> "Judge":
+        """The judge in a folder, such as `runs/mini/judge/final`, by default the one of the package.
 
         Raises:
             CheckpointError: there is none.
         """
-        if not (Path(folder) / "config.json").is_file():
-            raise CheckpointError(f"{folder} holds no judge; train one with: gesso train mini/judge")
-        return cls(ResNetForImageClassification.from_pretrained(folder, dtype=torch.float32))
+        model = ResNetForImageClassification.from_pretrained(judge_folder(folder), dtype=torch.float32)
+        return cls(model, str(folder or SHIPPED))
 
     def score(self, pictures: Sequence[Image.Image], scenes: Sequence[Scene]) -> list[PictureScore]:
         """Score pictures, each against its scene."""
@@ -181,5 +230,5 @@ class Judge:
             pixels = torch.from_numpy(np.stack([np.asarray(one) for one in crops[start : start + TOGETHER]]))
             # [N, S, S, 3] -> [N, 3, S, S]
             logits = self.model(pixels.permute(0, 3, 1, 2).float() / 127.5 - 1).logits
-            found += read_verdicts(logits, self.model.config.id2label)
+            found += read_verdicts(logits, self._labels)
         return found

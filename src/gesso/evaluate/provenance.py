@@ -30,14 +30,19 @@ def source_commit(file: Path = Path(__file__)) -> str | None:
     return f"{commit}+changes" if _git(file, "status", "--porcelain", "--untracked-files=no") else commit
 
 
-def weights_digest(folder: Path) -> str:
-    """16 hexadecimal digits that change with any weight of a model folder; "" if it has no weights."""
+def weights_digest(place: Path) -> str:
+    """16 hexadecimal digits that change with any weight of a model; "" if it has no weights.
+
+    Args:
+        place: its folder, which may have one folder for each part, or its only file.
+    """
     digest = sha256()
-    paths = sorted(path for pattern in WEIGHTS for path in folder.glob(pattern))
+    paths = [place] if place.is_file() else sorted(p for pattern in WEIGHTS for p in place.rglob(pattern))
     for path in paths:
         with path.open("rb") as file:
             # names and contents in order: two shards that change places are another model
-            digest.update(path.name.encode() + file_digest(file, "sha256").digest())
+            name = path.relative_to(place).as_posix() if path != place else path.name
+            digest.update(name.encode() + file_digest(file, "sha256").digest())
     return digest.hexdigest()[:16] if paths else ""
 
 

@@ -1,7 +1,7 @@
 """What a benchmark is: samples from a seed, a way to ask a model about them, and a score for each.
 
 What is evaluated need not come from gesso: anything that answers conversations (`Answers`), or that embeds
-pictures and texts (`Embeds`), will do.
+pictures and texts (`Embeds`), will do. Tasks of other sorts say themselves what they evaluate.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,6 +24,8 @@ TASKS: Final = LazyTable(
         "storybook-canvas": "gesso.evaluate.tasks.canvas:StorybookCanvas",
         "storybook-canvas-free": "gesso.evaluate.tasks.canvas:StorybookCanvasFree",
         "storybook-describe": "gesso.evaluate.tasks.storybook:StorybookDescribe",
+        "storybook-judge": "gesso.evaluate.tasks.judge:StorybookJudge",
+        "storybook-paint": "gesso.evaluate.tasks.paint:StorybookPaint",
         "storybook-retrieval": "gesso.evaluate.tasks.storybook:StorybookRetrieval",
         "storybook-vqa": "gesso.evaluate.tasks.storybook:StorybookVqa",
     },
@@ -31,15 +33,19 @@ TASKS: Final = LazyTable(
 """Name of a task -> its class."""
 
 
-# checked by their methods' names: a model need not know of gesso to be evaluated
-@runtime_checkable
-class Answers(Protocol):
-    """A model that answers conversations, such as `gesso.load` gives."""
+class Model(Protocol):
+    """Anything that can be evaluated; each task asks for more than a name."""
 
     @property
     def name(self) -> str:
         """What the model is called in reports."""
         ...
+
+
+# checked by their methods' names: a model need not know of gesso to be evaluated
+@runtime_checkable
+class Answers(Model, Protocol):
+    """A model that answers conversations, such as `gesso.load` gives."""
 
     def batch(self, conversations: list[list[Message]], **sampling: Any) -> list[Answer]:
         """Answer each conversation, none if there are none; `sampling` are fields of `gesso.Sampling`.
@@ -51,13 +57,8 @@ class Answers(Protocol):
 
 
 @runtime_checkable
-class Embeds(Protocol):
+class Embeds(Model, Protocol):
     """A model with two encoders into one space, such as a CLIP."""
-
-    @property
-    def name(self) -> str:
-        """What the model is called in reports."""
-        ...
 
     def embed_images(self, images: Sequence[Image.Image]) -> Tensor:
         """One unit vector for each RGB picture, [N, D]."""
@@ -70,9 +71,6 @@ class Embeds(Protocol):
             UnsupportedError: the model has no such encoders after all.
         """
         ...
-
-
-Model = Answers | Embeds
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,7 +68,7 @@ def resolve_folder(name: str | Path, *, beside: Path | None = None) -> Path:
             return candidate
     try:
         # neither code nor training states: optimizer files are several times the size of the weights
-        patterns = ["*.json", "*.jinja", "*.model", "*.safetensors", "*.bin"]
+        patterns = ["*.json", "*.txt", "*.jinja", "*.model", "*.safetensors", "*.bin"]
         return Path(snapshot_download(str(name), allow_patterns=patterns))
     except (HFValidationError, LocalEntryNotFoundError, RepositoryNotFoundError) as error:
         raise CheckpointError(

@@ -13,8 +13,8 @@ from gesso.canvas.vocabulary import GRID, LOCATIONS
 from gesso.storybook.scene import COLOURS, KINDS, PATTERNS, SIZES, Scene, Thing
 
 __all__ = [
-    "CROP_MARGIN", "CROP_SIDE", "JUDGED", "NOTHING", "UNJUDGED", "Box", "Labels", "crop", "empty_boxes",
-    "labels_of", "overlap",
+    "CROP_MARGIN", "CROP_SIDE", "JUDGED", "NONE", "NOTHING", "UNJUDGED", "Box", "Labels", "crop",
+    "empty_boxes", "labels_of", "overlap",
 ]  # fmt: skip
 
 Box = tuple[float, float, float, float]
@@ -24,8 +24,14 @@ Labels = tuple[int, ...]
 """For each of `JUDGED` the number of its answer, or `UNJUDGED`."""
 
 NOTHING: Final = "nothing"
+"""The kind of an empty place."""
+
 NONE: Final = "none"
+"""The second colour of plain things."""
+
 UNJUDGED: Final = -100
+"""No answer: of nothing there is no colour, and a loss leaves this number out."""
+
 CROP_SIDE: Final = 64
 """Pixels of a crop, whatever the size of thing and picture."""
 

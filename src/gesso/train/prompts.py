@@ -1,14 +1,13 @@
 """What a painter is told about storybook scenes, and in which windows of ids it reads that."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from transformers import PreTrainedTokenizerBase
 
 from gesso.canvas.canvas import WHOLE, Condition
 from gesso.canvas.parse import read_canvas
-from gesso.canvas.prompts import as_sentence, greedy_bags
+from gesso.canvas.prompts import WindowIds, as_sentence, token_windows
 from gesso.core.errors import TrainingError
 from gesso.storybook.compose import canvas_program
 from gesso.storybook.scene import Scene
@@ -51,43 +50,38 @@ def _sentences(text: str, language: str) -> list[str]:
     return [as_sentence(part) for part in text.split(STOPS[language]) if part]
 
 
-@dataclass(frozen=True, slots=True)
 class Windows:
-    """Writes texts as windows of ids, as `gesso.canvas.prompts.token_windows` does, but of any length.
+    """Writes texts as windows of ids, as the painter does.
 
-    Attributes:
+    Args:
         tokenizer: of both text encoders.
         length: ids of one window, with begin and end.
     """
 
-    tokenizer: PreTrainedTokenizerBase
-    length: int
-    _known: dict[str, tuple[int, ...]] = field(default_factory=dict, repr=False)
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, length: int) -> None:
+        self._tokenizer, self._known = tokenizer, dict[str, tuple[int, ...]]()
+        bos, eos, pad = tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id
+        self._table = WindowIds(self.ids, bos, eos, pad, length)
 
     def of(self, condition: Condition) -> list[list[int]]:
         """The windows of one condition, [n][length] ids."""
-        prefix = [token for text in condition.prefixes for token in self.ids(text)]
-        room = self.length - 2
-        texts = [self.ids(text)[:room] for text in condition.suffixes]
-        bags = greedy_bags(room - len(prefix), [len(ids) for ids in texts]) or ((),)
-        return [self.window([*prefix, *(token for index in bag for token in texts[index])]) for bag in bags]
+        (windows,) = token_windows(condition.prefixes, condition.suffixes, [self._table])
+        return [list(window) for window in windows]
 
     def window(self, ids: Sequence[int]) -> list[int]:
         """Begin, as many of the ids as fit, end, and padding."""
-        tokens = self.tokenizer
-        filled = [tokens.bos_token_id, *ids[: self.length - 2], tokens.eos_token_id]
-        return filled + [tokens.pad_token_id] * (self.length - len(filled))
+        return list(self._table.window(ids))
 
     def ids(self, text: str) -> tuple[int, ...]:
         """Ids of a text, without begin and end."""
         if text not in self._known:  # the world's sentences come back again and again
-            self._known[text] = tuple(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+            self._known[text] = tuple(self._tokenizer(text, add_special_tokens=False)["input_ids"])
         return self._known[text]
 
     def check(self, positions: int) -> None:
         """Refuse windows that a text encoder of so many positions cannot read."""
-        if self.length > positions:
+        if self._table.length > positions:
             raise TrainingError(
-                f"windows of {self.length} ids do not fit a text encoder of {positions} positions; "
+                f"windows of {self._table.length} ids do not fit a text encoder of {positions} positions; "
                 "lower diffusion.window"
             )

@@ -44,8 +44,8 @@ USED: Final[dict[str, set[str]]] = {
     "planning": {"init"},
     "preference": {"init"},
     "text-facts": {"tokenizer"},
-    "autoencoder": set(),
-    "diffusion": {"autoencoder", "text_encoder", "text_encoder_2"},
+    "autoencoder": {"init"},
+    "diffusion": {"init", "autoencoder", "text_encoder", "text_encoder_2"},
     "judge": set(),
 }
 """Settings of `SOURCES` that each objective reads."""

@@ -10,7 +10,6 @@ their states, P positions of a feature map, H heads, d channels of a head.
 import torch
 from diffusers.models.attention_processor import Attention
 from torch import Tensor
-from torch.nn import functional
 
 from gesso.canvas.vocabulary import GRID
 
@@ -58,10 +57,13 @@ class BatchReading:
 
     def attend(self, attn: Attention, query: Tensor, shape: tuple[int, int]) -> Tensor:
         """See `gesso.diffusion.attention.TextAttention.attend`."""
-        scale, mask = self._visible(shape)
-        keys = self._rows(attn.to_k(self._states) * scale[:, None, None], attn.heads)
+        scale, hidden = self._visible(shape)
+        keys = self._rows(attn.to_k(self._states) * (attn.scale * scale)[:, None, None], attn.heads)
         values = self._rows(attn.to_v(self._states), attn.heads)
-        return functional.scaled_dot_product_attention(query, keys, values, attn_mask=mask, scale=attn.scale)
+        # by hand: torch's fused attention is slow backwards on a CPU, and its plain one looks for rows that
+        # see nothing, which the whole canvas's text rules out
+        scores = query @ keys.transpose(2, 3) + hidden.to(query.dtype)  # [B, H, P, M*T]
+        return scores.softmax(dim=-1) @ values
 
     def _rows(self, states: Tensor, heads: int) -> Tensor:
         """States of windows [W, T, H*d] by picture, with zeros where it has no window: [B, H, M*T, d]."""
@@ -71,7 +73,7 @@ class BatchReading:
         return laid.view(self.rows, self._most * length, heads, -1).transpose(1, 2)
 
     def _visible(self, shape: tuple[int, int]) -> tuple[Tensor, Tensor]:
-        """Factor on the keys of each window [W], and the mask [B, 1, P, M*T]: true where a token is seen."""
+        """Factor on the keys of each window [W], and [B, 1, P, M*T]: -inf where a token is hidden, else 0."""
         if shape not in self._seen:
             inside = box_masks(self._boxes, shape)  # [W, P]
             positions, length = inside.shape[1], self._states.shape[1]
@@ -79,6 +81,7 @@ class BatchReading:
             scale = positions / inside.sum(1).clamp(min=1)
             laid = inside.new_zeros(self.rows * self._most, positions).index_copy(0, self._slots, inside)
             seen = laid.view(self.rows, self._most, positions).transpose(1, 2)  # [B, P, M]
-            mask = seen.repeat_interleave(length, dim=2)[:, None]  # [B, 1, P, M*T]
-            self._seen[shape] = scale.to(self._states.dtype), mask
+            hidden = ~seen.repeat_interleave(length, dim=2)[:, None]  # [B, 1, P, M*T]
+            bias = torch.zeros_like(hidden, dtype=self._states.dtype).masked_fill(hidden, -torch.inf)
+            self._seen[shape] = scale.to(self._states.dtype), bias
         return self._seen[shape]

@@ -9,7 +9,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import tiny
 from gesso.config.schema import DataSettings
+from gesso.engines.builders import builder_for
 from gesso.models.base import IGNORE_INDEX, Encoded
+from gesso.models.omost.load import load_language_model
 from gesso.storybook.compose import canvas_program
 from gesso.train.canvas_tokens import add_canvas_tokens
 from gesso.train.objectives.planning import PlanningObjective, fill_rows
@@ -93,3 +95,13 @@ def test_a_saved_model_is_a_folder_of_transformers(objective: PlanningObjective,
     loaded = AutoModelForCausalLM.from_pretrained(tmp_path)
     assert loaded.config.vocab_size == len(tokenizer)
     assert dict(objective.parts) == {"language": objective.module}
+
+
+def test_a_saved_model_is_known_as_a_planner_and_so_is_what_is_trained_from_it(
+    objective: PlanningObjective, tmp_path: Path
+) -> None:
+    objective.save(tmp_path / "sft")
+    assert builder_for(tmp_path / "sft") == "gesso.engines.plan_build:build_planner"
+    model = load_language_model(tmp_path / "sft", dtype=torch.float32, device=torch.device("cpu"))
+    model.save_pretrained(tmp_path / "dpo")
+    assert builder_for(tmp_path / "dpo") == "gesso.engines.plan_build:build_planner"

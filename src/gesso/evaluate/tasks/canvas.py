@@ -19,6 +19,7 @@ from gesso.engines.plan_local import LocalWriter
 from gesso.engines.plan_turns import Turn
 from gesso.evaluate.canvas_match import score_edit, score_plan
 from gesso.evaluate.task import Model, Record, Sample, answering
+from gesso.evaluate.tasks.fresh import groups, require_fresh, things_in
 from gesso.models.omost.prompts import history_messages
 from gesso.storybook.compose import Edit, canvas_program, edit
 from gesso.storybook.scene import Scene
@@ -28,7 +29,6 @@ from gesso.storybook.words import words_of
 
 __all__ = ["CanvasSample", "StorybookCanvas", "StorybookCanvasFree"]
 
-FRESH_SPLITS: Final = ("val", "test", "novel")
 KINDS: Final = ("plan", "edit")
 GREEDY: Final = Sampling(temperature=0.0, max_new_tokens=2048)
 """How replies are decoded; models with a smaller context take what fits."""
@@ -68,9 +68,7 @@ class StorybookCanvas:
 
     def __post_init__(self) -> None:
         """Refuse training data and what the storybook does not have."""
-        if self.split not in FRESH_SPLITS:
-            raise UsageError(f"split {self.split!r}; allowed: {', '.join(FRESH_SPLITS)} "
-                             "(train is what the minis learned from)")  # fmt: skip
+        require_fresh(self.split)
         words_of(self.language)
         for kind in self.kinds:
             if kind not in KINDS:
@@ -89,9 +87,7 @@ class StorybookCanvas:
 
     def rounds(self, seed: int, count: int, batch: int) -> Iterator[Sequence[CanvasSample]]:
         """The first `count` samples, `batch` at a time."""
-        samples = islice((self._sample(seed, number) for number in numbers()), count)
-        while group := list(islice(samples, batch)):
-            yield group
+        return groups(islice((self._sample(seed, number) for number in numbers()), count), batch)
 
     def ask(self, model: Model, samples: Sequence[CanvasSample], batch: int) -> list[Record]:
         """Ask for canvases, read the replies and compare them with the scenes."""
@@ -118,9 +114,7 @@ class StorybookCanvas:
         asked = wish(scene, rng, self.language)
         name, program = str(number), canvas_program(scene, self.language)
         if kinds[number % len(kinds)] == "plan":
-            things = len(scene.things)
-            kind = f"plan: {things} thing{'' if things == 1 else 's'}"
-            return CanvasSample(name, kind, asked, program, (), scene, None)
+            return CanvasSample(name, f"plan: {things_in(scene)}", asked, program, (), scene, None)
         change = edit(scene, rng, self.language)
         target = canvas_program(change.scene, self.language)
         turns = (Turn(asked, program),)

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from functools import cache, partial
 from itertools import islice
 from random import Random
-from typing import Any, ClassVar, Final, TypeVar
+from typing import Any, ClassVar, Final
 
 import torch
 from torch import Tensor
@@ -18,6 +18,7 @@ from gesso.core.errors import UnknownNameError, UsageError
 from gesso.core.messages import Image, user
 from gesso.evaluate.scorers import exact_match
 from gesso.evaluate.task import Answers, Embeds, Model, Record, Sample, answering, embedding
+from gesso.evaluate.tasks.fresh import groups, require_fresh, things_in
 from gesso.storybook.ask import QUESTION_KINDS, conversation, questions
 from gesso.storybook.draw import LARGEST_SIZE, SMALLEST_SIZE, draw
 from gesso.storybook.scene import Scene
@@ -37,12 +38,9 @@ __all__ = [
 GROUP: Final = 100
 """Pictures of one retrieval group; chance is one in so many."""
 
-FRESH_SPLITS: Final = ("val", "test", "novel")
 # the longest answer names a thing with its colour and location: 20 tokens, or 50 of a foreign tokenizer
 ANSWER_TOKENS: Final = 64
 DESCRIPTION_TOKENS: Final = 384  # six things, each with two colours, in either language
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +79,7 @@ class _Storybook:
 
     def __post_init__(self) -> None:
         """Refuse training data, and what the storybook does not have."""
-        if self.split == "train":
-            raise UsageError("split 'train' is what the minis learned from, so it cannot tell what they can; "
-                             f"allowed: {', '.join(FRESH_SPLITS)}")  # fmt: skip
-        if self.split not in FRESH_SPLITS:
-            raise UnknownNameError("split", self.split, FRESH_SPLITS)
+        require_fresh(self.split)
         if not SMALLEST_SIZE <= self.size <= LARGEST_SIZE:
             raise UsageError(f"size is {self.size}; pictures are {SMALLEST_SIZE} to {LARGEST_SIZE} pixels")
         words_of(self.language)
@@ -124,7 +118,7 @@ class StorybookVqa(_Storybook):
 
     def rounds(self, seed: int, count: int, batch: int) -> Iterator[Sequence[PictureSample]]:
         """The first `count` questions, `batch` at a time."""
-        return _batches(islice(self._samples(seed), count), batch)
+        return groups(islice(self._samples(seed), count), batch)
 
     def ask(self, model: Model, samples: Sequence[PictureSample], batch: int) -> list[Record]:
         """Ask the questions and compare the answers."""
@@ -163,7 +157,7 @@ class StorybookDescribe(_Storybook):
 
     def rounds(self, seed: int, count: int, batch: int) -> Iterator[Sequence[PictureSample]]:
         """The first `count` pictures, `batch` at a time."""
-        return _batches(islice(self._samples(seed), count), batch)
+        return groups(islice(self._samples(seed), count), batch)
 
     def ask(self, model: Model, samples: Sequence[PictureSample], batch: int) -> list[Record]:
         """Ask for descriptions and compare their facts with the scenes'."""
@@ -182,9 +176,7 @@ class StorybookDescribe(_Storybook):
         for number, scene in enumerate(scenes(self.split, seed)):
             rng = Random(f"{self.name}/{seed}/{number}")
             (item,) = conversation(scene, rng, "detail", self.language)
-            count = len(scene.things)
-            kind = "1 thing" if count == 1 else f"{count} things"
-            yield PictureSample(str(number), kind, item.question, item.answer, scene)
+            yield PictureSample(str(number), things_in(scene), item.question, item.answer, scene)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,9 +222,9 @@ class StorybookRetrieval(_Storybook):
     ) -> Tensor:
         """Similarity of each picture (row) with each caption (column), [N, N]."""
         pictures = [
-            model.embed_images([draw(scene, self.size) for scene in part]) for part in _batches(group, batch)
+            model.embed_images([draw(scene, self.size) for scene in part]) for part in groups(group, batch)
         ]
-        texts = [model.embed_texts(part) for part in _batches(captions, batch)]
+        texts = [model.embed_texts(part) for part in groups(captions, batch)]
         return torch.cat(pictures) @ torch.cat(texts).T  # [N, D] @ [D, N]
 
     def _group(self, stream: Iterator[tuple[int, Scene]]) -> list[RetrievalSample]:
@@ -267,10 +259,3 @@ def _answers(model: Answers, samples: Sequence[PictureSample], size: int, tokens
     paint = cache(partial(draw, size=size))  # several questions share a picture
     conversations = [[user(Image(paint(sample.scene)), sample.prompt)] for sample in samples]
     return [answer.text for answer in model.batch(conversations, **_decoding(tokens))]
-
-
-def _batches(items: Iterator[T] | Sequence[T], size: int) -> Iterator[list[T]]:
-    """Lists of `size` items, the last one shorter."""
-    rest = iter(items)
-    while batch := list(islice(rest, size)):
-        yield batch

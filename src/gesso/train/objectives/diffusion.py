@@ -80,7 +80,8 @@ class DiffusionObjective:
         self.texts = PainterTexts.load(recipe)
         self.windows = Windows(self.texts.tokenizer, self.settings.window)
         self.windows.check(self.texts.positions)
-        self.unet = _unet(recipe, self.latents.shape, self.texts)
+        self.unet = _begun(recipe) or _unet(recipe, self.latents.shape, self.texts)
+        install_processor(self.unet)
         self.average = average_of(self.unet, self.settings.average)
         # the encoders learn nothing, but must be where the UNet is
         self.module: nn.Module = nn.ModuleDict(
@@ -223,11 +224,22 @@ def _autoencoder(recipe: Recipe) -> AutoencoderKL:
     return vae.to("cuda" if torch.cuda.is_available() and not recipe.run.workers else "cpu")
 
 
+def _begun(recipe: Recipe) -> UNet2DConditionModel | None:
+    """The UNet of the painter in `model.init`; None without one."""
+    if recipe.model.init is None:
+        return None
+    folder = Path(recipe.model.init) / "unet"
+    if not folder.is_dir():
+        raise ConfigError(f"model.init {recipe.model.init} has no folder unet; give what mini/sdxl wrote")
+    unet: UNet2DConditionModel = UNet2DConditionModel.from_pretrained(folder, torch_dtype=torch.float32)
+    return unet
+
+
 def _unet(recipe: Recipe, latent: tuple[int, int, int], texts: PainterTexts) -> UNet2DConditionModel:
     """A new UNet; what follows from latents and texts need not be in the recipe."""
     sizes = arguments_of(recipe, "unet", UNet2DConditionModel)
     ids = sizes.get("addition_time_embed_dim", 32)
-    unet = UNet2DConditionModel(**{
+    return UNet2DConditionModel(**{
         "sample_size": latent[1],
         "in_channels": latent[0],
         "out_channels": latent[0],
@@ -238,5 +250,3 @@ def _unet(recipe: Recipe, latent: tuple[int, int, int], texts: PainterTexts) -> 
         "projection_class_embeddings_input_dim": texts.pooled_width + 6 * ids,
         **sizes,
     })  # fmt: skip
-    install_processor(unet)
-    return unet

@@ -7,6 +7,7 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from gesso.config.schema import Recipe
+from gesso.engines.builders import GIVES
 from gesso.models.base import Encoded
 from gesso.train.batching import PackedBatch, PackedRow, collate, pack
 from gesso.train.objectives.language import answer_loss, show_supervision
@@ -60,7 +61,9 @@ class PlanningObjective:
         return show_supervision(self.tokenizer, self.encoder.whole(self.source.messages(example, 0)))
 
     def save(self, folder: Path) -> None:
-        """A folder of transformers with its tokenizer."""
+        """A folder of transformers with its tokenizer; its config says that it is a planner."""
+        # kept by transformers in all that is trained on from here, so preference recipes need not say it
+        setattr(self.module.config, GIVES, "canvas")
         self.module.save_pretrained(folder)
         self.tokenizer.save_pretrained(folder)
 
