@@ -1,6 +1,7 @@
 """Copy a trained model into the package: weights in float16, everything else as it is.
 
 python scripts/ship_mini.py runs/mini/clip/final src/gesso/minis/mini-clip
+python scripts/ship_mini.py runs/mini/sdxl/final src/gesso/minis/mini-sdxl vae=runs/mini/vae-decoder/final
 """
 
 import json
@@ -11,19 +12,32 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
+COPIED = (".json", ".jinja")
 
-def ship(source: Path, target: Path) -> None:
-    """Write `target`; a model card (README.md) that is already there stays."""
+
+def ship(source: Path, target: Path, parts: dict[str, Path]) -> None:
+    """Write `target` with its parts' folders; a model card (README.md) that is already there stays.
+
+    Args:
+        source: what a recipe wrote.
+        target: a folder of `gesso.minis`.
+        parts: folder of a part -> where it comes from instead.
+    """
     target.mkdir(parents=True, exist_ok=True)
-    weights = {key: value.to(torch.float16) for key, value in load_file(source / "model.safetensors").items()}
-    save_file(weights, target / "model.safetensors", metadata={"format": "pt"})
-    (target / "model.safetensors").chmod(0o644)
-    for path in source.iterdir():
-        if path.suffix in (".json", ".jinja") and path.name != "config.json":
-            shutil.copy(path, target / path.name)
-    config = json.loads((source / "config.json").read_text(encoding="utf-8"))
-    _set_dtype(config)
-    (target / "config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    for path in sorted(source.iterdir()):
+        place = target / path.name
+        if path.is_dir():
+            ship(parts.get(path.name, path), place, {})
+        elif path.suffix == ".safetensors":
+            halves = {key: value.to(torch.float16) for key, value in load_file(path).items()}
+            save_file(halves, place, metadata={"format": "pt"})
+            place.chmod(0o644)
+        elif path.name == "config.json":
+            config = json.loads(path.read_text(encoding="utf-8"))
+            _set_dtype(config)
+            place.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        elif path.suffix in COPIED:
+            shutil.copy(path, place)
 
 
 def _set_dtype(config: dict[str, object]) -> None:
@@ -36,4 +50,5 @@ def _set_dtype(config: dict[str, object]) -> None:
 
 
 if __name__ == "__main__":
-    ship(Path(sys.argv[1]), Path(sys.argv[2]))
+    named = dict(argument.split("=", 1) for argument in sys.argv[3:])
+    ship(Path(sys.argv[1]), Path(sys.argv[2]), {name: Path(place) for name, place in named.items()})
