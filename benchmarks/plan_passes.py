@@ -1,8 +1,10 @@
 """Passes of the language model per canvas, plain and as the planner decodes; prints one line of JSON.
 
 Each storybook scene is planned, then edited once. "plain" decodes token by token, one pass each. "grammar"
-appends forced text unasked, "draft" verifies tokens of the last reply, "both" does both. Shares are passes
-made, of those that plain decoding makes for the same reply.
+appends forced text unasked, "draft" verifies tokens of the last reply, "both" does both, as `gesso plan` does.
+Shares are passes made, of those that plain decoding makes for the same reply. Edits are counted whose reply is
+the same with and without a draft, and, where the plain reply is already as the grammar has it, with and
+without both.
 
 The model is mini-omost where it is installed. Else it is a recital: a model that knows the right reply by
 heart, in the minis' tokenizer. What is measured is then what any planner takes that answers right.
@@ -12,7 +14,8 @@ Run: python benchmarks/plan_passes.py --scenes 20
 
 import argparse
 import json
-import statistics
+from collections import defaultdict
+from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -21,6 +24,8 @@ import torch
 from report import setting
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
+from gesso.canvas.grammar import program_in
+from gesso.canvas.parse import read_canvas
 from gesso.core.errors import CanvasError, CheckpointError, UnsupportedError
 from gesso.core.sampling import Sampling
 from gesso.engines.catalog import find, mini_folder
@@ -34,11 +39,13 @@ from gesso.models.llava.processor import LlavaProcessor
 from gesso.models.llava.settings import LlavaSettings
 from gesso.models.omost.prompts import history_messages
 from gesso.storybook.compose import canvas_program, edit
+from gesso.storybook.scene import Scene
 from gesso.storybook.splits import scene_at
 from gesso.storybook.wish import wish
 
 WAYS = {"plain": (False, False), "grammar": (True, False), "draft": (False, True), "both": (True, True)}
 POSITIONS = 4096
+GREEDY = Sampling(max_new_tokens=1000)
 
 
 class Recital(LlamaForCausalLM):
@@ -53,61 +60,70 @@ class Recital(LlamaForCausalLM):
         return output
 
 
+@dataclass(slots=True)
+class Count:
+    """What the scenes add up to: passes and tokens of each turn and way, and how replies to edits compare."""
+
+    made: dict[str, list[tuple[int, int]]] = field(default_factory=lambda: defaultdict(list))
+    edits: int = 0
+    edits_whole: int = 0
+    edits_same_draft: int = 0
+    edits_same: int = 0
+
+    def compare(self, replies: dict[str, str]) -> None:
+        """Take one edit's replies, by way, into account."""
+        self.edits += 1
+        pairs = (("plain", "draft"), ("grammar", "both"))
+        self.edits_same_draft += all(replies.get(a) == replies.get(b) for a, b in pairs)
+        # where the plain reply is a canvas of the grammar's form, the grammar had nothing to change
+        if "plain" in replies and in_grammar(replies["plain"]):
+            self.edits_whole += 1
+            self.edits_same += replies["plain"] == replies.get("both")
+
+    def report(self) -> dict[str, object]:
+        """Mean passes, shares, and counts."""
+        figures: dict[str, object] = {}
+        for name, values in self.made.items():
+            passes, tokens = (sum(column) for column in zip(*values, strict=True))
+            figures[f"{name}_passes"] = round(passes / len(values), 1)
+            figures[f"{name}_share"] = round(passes / tokens, 3)
+        return {
+            **figures,
+            "edits": self.edits,
+            "edits_same_with_and_without_draft": self.edits_same_draft,
+            "edits_plain_in_grammar": self.edits_whole,
+            "of_these_same_as_ours": self.edits_same,
+        }
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--scenes", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--model", type=Path, help="folder of another planner that gesso trained")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    try:
-        chat, name = trained_chat(mini_folder(find("mini-omost"))), "mini-omost"
-    except CheckpointError:
-        chat, name = recital(), "recital"
+    chat, name = find_chat(options.model)
     planners = {
         way: local_planner(chat, STORYBOOK_SETTINGS, constrain=constrain, draft=draft, before=" ")
         for way, (constrain, draft) in WAYS.items()
     }
-    figures: dict[str, list[tuple[int, int]]] = {
-        f"{turn}_{way}": [] for turn in ("plan", "edit") for way in WAYS
-    }
-    same = 0
+    count = Count()
     for number in range(options.scenes):
         rng = Random(f"plan_passes/{options.seed}/{number}")
-        same += measure(planners, chat, options.seed, number, rng, figures)
-    report: dict[str, object] = {
-        "benchmark": "plan_passes",
-        "model": name,
-        "scenes": options.scenes,
-        "edits_same_with_and_without_draft": same,
-    }
-    for figure, values in figures.items():
-        report[f"{figure}_passes"] = (
-            round(statistics.mean(passes for passes, _ in values), 1) if values else None
-        )
-        report[f"{figure}_share"] = (
-            round(sum(passes for passes, _ in values) / sum(tokens for _, tokens in values), 3)
-            if values
-            else None
-        )
-    print(json.dumps({**report, **setting()}))
+        measure(planners, chat, scene_at("test", options.seed, number), rng, count)
+    report = {"benchmark": "plan_passes", "model": name, "scenes": options.scenes, "seed": options.seed}
+    print(json.dumps({**report, **count.report(), **setting()}))
 
 
-def measure(
-    planners: dict[str, Planner],
-    chat: Chat,
-    seed: int,
-    number: int,
-    rng: Random,
-    figures: dict[str, list[tuple[int, int]]],
-) -> bool:
-    """Plan a scene and edit it, each way; returns whether the draft changed nothing about the edit."""
-    scene = scene_at("test", seed, number)
+def measure(planners: dict[str, Planner], chat: Chat, scene: Scene, rng: Random, count: Count) -> None:
+    """Plan a scene and edit it, each way; a scene that cannot be edited within its split is left out."""
     try:
         change = edit(scene, rng)
-    except UnsupportedError:  # no edit keeps it in its split
-        return True
+    except UnsupportedError:
+        return
     asked, before, after = wish(scene, rng), canvas_program(scene), canvas_program(change.scene)
-    replies = {}
+    edits = {}
     for way, planner in planners.items():
         for turn, request, history, reply in (
             ("plan", asked, [], before),
@@ -115,15 +131,20 @@ def measure(
         ):
             learn(chat, planner, request, history, reply)
             try:
-                plan = planner.plan(request, history=history, sampling=Sampling(max_new_tokens=1000))
+                plan = planner.plan(request, history=history, sampling=GREEDY)
             except CanvasError:  # a model that writes freely may write no canvas
                 continue
-            replies[turn, way] = plan.reply
-            figures[f"{turn}_{way}"].append((plan.stats.passes or 0, plan.stats.tokens))
-    return all(
-        replies.get(("edit", a)) == replies.get(("edit", b))
-        for a, b in (("plain", "draft"), ("grammar", "both"))
-    )
+            if plan.refusals:  # a second try is another reply
+                continue
+            count.made[f"{turn}_{way}"].append((plan.stats.passes or 0, plan.stats.tokens))
+            if turn == "edit":
+                edits[way] = plan.reply
+    count.compare(edits)
+
+
+def in_grammar(reply: str) -> bool:
+    """Whether a reply is a program as the planner's grammar has them: its canvas written down is the same."""
+    return program_in(read_canvas(reply).canvas, STORYBOOK_SETTINGS.shape.layout).strip() == reply.strip()
 
 
 def learn(chat: Chat, planner: Planner, request: str, history: list[Turn], reply: str) -> None:
@@ -137,6 +158,16 @@ def learn(chat: Chat, planner: Planner, request: str, history: list[Turn], reply
     ids = tokenizer.encode(f" {reply}", add_special_tokens=False)
     script = [*prompt, *ids, *[tokenizer.eos_token_id] * POSITIONS]
     model.script = torch.tensor(script)
+
+
+def find_chat(folder: Path | None) -> tuple[Chat, str]:
+    """The model that is measured, and its name."""
+    if folder is not None:
+        return trained_chat(folder), str(folder)
+    try:
+        return trained_chat(mini_folder(find("mini-omost"))), "mini-omost"
+    except CheckpointError:
+        return recital(), "recital"
 
 
 def trained_chat(folder: Path) -> Chat:

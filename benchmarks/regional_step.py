@@ -6,13 +6,15 @@
 All three run both guidance branches on the same UNet with random weights, in turns, and the fastest of each
 counts: gesso's step (one batch, cached text keys and values, 1 + 4 regions of two windows), diffusers' plain
 step (one batch, one window), and the original's way (a UNet call for each branch, masks and keys made anew in
-each layer, softmax written out; formula of lllyasviel/Omost at 731e749, `lib_omost/pipeline.py`).
+each layer, softmax written out; formula of lllyasviel/Omost at 731e749, `lib_omost/pipeline.py`). "difference" is
+how far the predictions of the first and the last lie apart at most, as a share of the largest value.
 """
 
 import argparse
 import json
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from diffusers import UNet2DConditionModel
@@ -24,7 +26,7 @@ from torch.nn import functional
 from gesso.diffusion.attention import install_processor
 from gesso.diffusion.conditions import PromptText, TextRegion
 from gesso.diffusion.guidance import strategy
-from gesso.diffusion.guides import Step
+from gesso.diffusion.guides import Prediction, Step
 from gesso.diffusion.noise import NoiseModel
 
 WINDOW = 77
@@ -117,15 +119,16 @@ class Contest:
             TextRegion(
                 mask.to(unet.device),
                 torch.randn(1, 2 * WINDOW, 2048, **place),
-                torch.ones(2 * WINDOW, dtype=torch.bool),
+                torch.ones(2 * WINDOW, dtype=torch.bool, device=unet.device),
                 self.pooled,
             )
             for mask in masks
         ]
         whole = torch.ones(90, 90, device=unet.device)
-        self.negative = TextRegion(whole, self.texts[0].states[:, :WINDOW], self.texts[0].words, self.pooled)
+        first = self.texts[0]
+        self.negative = TextRegion(whole, first.states[:, :WINDOW], first.words[:WINDOW], self.pooled)
 
-    def regional(self) -> Callable[[], object]:
+    def regional(self) -> Callable[[], Prediction]:
         install_processor(self.unet)
         model = NoiseModel(self.unet, (8 * self.latent, 8 * self.latent), self.unet.dtype)
         guide = strategy("attention-scores").guide(model, PromptText(tuple(self.texts), self.negative), 1)
@@ -135,7 +138,7 @@ class Contest:
         self.unet.set_attn_processor(AttnProcessor2_0())
         return lambda: self._unet(2, self.negative.states.expand(2, -1, -1))
 
-    def literal(self) -> Callable[[], object]:
+    def literal(self) -> Callable[[], list[Any]]:
         self.unet.set_attn_processor(LiteralProcessor())
         both = [
             {"regions": [(text.mask, text.states) for text in texts], "shape": (self.latent, self.latent)}
@@ -143,7 +146,7 @@ class Contest:
         ]
         return lambda: [self._unet(1, self.negative.states, cross_attention_kwargs=way) for way in both]
 
-    def _unet(self, rows: int, states: Tensor, **more: object) -> object:
+    def _unet(self, rows: int, states: Tensor, **more: object) -> Any:
         side = 8.0 * self.latent
         sizes = torch.tensor([[side, side, 0, 0, side, side]] * rows, device=self.unet.device)
         added = {"text_embeds": self.pooled.expand(rows, -1), "time_ids": sizes}
@@ -177,6 +180,13 @@ def best_times(contest: Contest, options: argparse.Namespace) -> dict[str, float
     return {name: min(kept) for name, kept in times.items()}
 
 
+def difference(contest: Contest) -> float:
+    """How far gesso's predictions lie from those of the original's formula."""
+    ours = torch.cat(list(reversed(contest.regional()())))  # negative, positive
+    theirs = torch.cat([output.sample for output in contest.literal()()]).float()
+    return float((ours - theirs).abs().max() / theirs.abs().max())
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--device", default="cpu")
@@ -186,9 +196,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     with torch.inference_mode():
-        times = best_times(Contest(build(options), options.latent), options)
+        contest = Contest(build(options), options.latent)
+        apart, times = difference(contest), best_times(contest, options)
     ratios = {f"regional/{name}": times["regional"] / times[name] for name in ("plain", "literal")}
     shown = {name: round(value, 4) for name, value in (times | ratios).items()}
+    shown["difference"] = float(f"{apart:.1e}")
     place = torch.cuda.get_device_name() if options.device == "cuda" else f"{torch.get_num_threads()} threads"
     print(json.dumps({"benchmark": "regional_step", **shown, **vars(options), "place": place, **setting()}))
 

@@ -10,7 +10,7 @@ from gesso.core.errors import TrainingError
 from gesso.core.messages import assistant, user
 from gesso.storybook.compose import canvas_program
 from gesso.storybook.splits import scene_at, split_of
-from gesso.train.plans import JsonLines, StorybookPlans, Task, plan_source
+from gesso.train.plans import NOUNS, JsonLines, StorybookPlans, Task, plan_source
 
 ANSWER = "```python\ncanvas = Canvas()\n```"
 
@@ -109,3 +109,24 @@ def test_files_that_hold_nothing_are_refused(tmp_path: Path) -> None:
     (tmp_path / "binary.jsonl").write_bytes(b"\xff\xfe\xff")
     with pytest.raises(TrainingError, match="cannot read"):
         JsonLines(tmp_path / "binary.jsonl")
+
+
+def test_loose_wishes_leave_things_open() -> None:
+    source = StorybookPlans(DataSettings(loose=1.0, chinese=0.0, edits=0.0))
+    exact = StorybookPlans(DataSettings(loose=0.0, chinese=0.0, edits=0.0))
+    lengths = [[len(s.messages(n, 0)[0].text) for n in range(40)] for s in (source, exact)]
+    assert sum(lengths[0]) < 0.8 * sum(lengths[1])
+
+
+def test_some_wishes_name_what_the_storybook_does_not_know() -> None:
+    source = StorybookPlans(DataSettings(loose=1.0, chinese=0.0, edits=0.5))
+    strange = [
+        (noun, messages)
+        for messages in (source.messages(number, 0) for number in range(120))
+        for noun in NOUNS
+        if f" {noun} " in f"{messages[0].text} "
+    ]
+    assert strange
+    for noun, messages in strange:
+        assert f"tags='{noun}'" in messages[1].text
+        assert all(read_canvas(reply.text).canvas.regions for reply in messages[1::2])

@@ -94,6 +94,8 @@ class DataSettings:
     """Share of pictures with a full description."""
     edits: float = 0.5
     """Share of canvas conversations that go on with one or two edits (planning and preference objectives)."""
+    loose: float = 0.0
+    """Share of canvas conversations whose wish leaves things open (planning objective)."""
     length: int = 256
     """Positions of one row; conversations are packed into it while they fit."""
 
@@ -101,7 +103,7 @@ class DataSettings:
         """Refuse counts below their minimum, shares outside [0, 1] and a JSON source without a path."""
         _check_least("data", self, 1, "count", "size", "length")
         _check_least("data", self, 0, "questions")
-        for name in ("chinese", "describe", "edits"):
+        for name in ("chinese", "describe", "edits", "loose"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"data.{name} is {getattr(self, name)}; it must be in [0, 1]")
         if self.source == "llava-json" and not (self.path and self.images):

@@ -1,22 +1,43 @@
 """Conversations in which canvases are planned and edited: from the storybook, or from files."""
 
 import json
+import re
 from pathlib import Path
 from random import Random
 from typing import Any, Final, Protocol
 
 from gesso.config.schema import DataSettings
 from gesso.core.errors import GessoError, TrainingError, UnsupportedError
-from gesso.core.messages import Message, assistant, user
+from gesso.core.messages import Message, Text, assistant, user
 from gesso.storybook.compose import Edit, canvas_program, edit
-from gesso.storybook.scene import Scene
+from gesso.storybook.loose_wish import loose_wish
+from gesso.storybook.scene import KINDS, Scene
 from gesso.storybook.splits import scene_at
 from gesso.storybook.wish import wish
 from gesso.train.boxes import read_boxes
 
-__all__ = ["BoxFile", "JsonLines", "MessageFile", "PlanSource", "StorybookPlans", "Task", "plan_source"]
+__all__ = [
+    "NOUNS",
+    "BoxFile",
+    "JsonLines",
+    "MessageFile",
+    "PlanSource",
+    "StorybookPlans",
+    "Task",
+    "plan_source",
+]
 
 MOST_EDITS: Final = 2
+STRANGE: Final = 0.3
+"""Share of wishes that name a thing the storybook does not know, as a share of those that are loose."""
+
+NOUNS: Final = (
+    "moon", "sun", "star", "cloud", "horse", "cow", "pig", "sheep", "fox", "bear", "lion", "frog", "duck",
+    "owl", "bee", "apple", "pear", "cake", "lamp", "chair", "table", "clock", "book", "drum", "bell", "key",
+    "shoe", "coat", "train", "bus", "bike", "plane", "bridge", "tower", "tent", "dragon", "dinosaur", "ghost",
+    "king", "queen", "girl", "boy", "heart", "crown", "box", "bottle", "guitar", "pencil", "truck", "penguin",
+)  # fmt: skip
+"""Things of other worlds: a planner should write down what it is told."""
 
 
 class PlanSource(Protocol):
@@ -50,11 +71,12 @@ class Task:
         rng: source of all choices.
         language: "en" or "zh".
         edits: how many edits follow; fewer where the scene allows no more.
+        loose: whether the wish leaves things open, see `loose_wish`.
     """
 
-    def __init__(self, scene: Scene, rng: Random, language: str, edits: int) -> None:
+    def __init__(self, scene: Scene, rng: Random, language: str, edits: int, *, loose: bool = False) -> None:
         self.scene, self.language = scene, language
-        self.wish = wish(scene, rng, language)
+        self.wish = (loose_wish if loose else wish)(scene, rng, language)
         self.edits: list[Edit] = []
         for _ in range(edits):
             try:
@@ -94,11 +116,23 @@ class StorybookPlans:
         language = "zh" if rng.random() < data.chinese else "en"
         edits = rng.randint(1, MOST_EDITS) if rng.random() < data.edits else 0
         scene = scene_at("train", data.seed, example, counts=range(1, data.things + 1))
-        return Task(scene, rng, language, edits)
+        return Task(scene, rng, language, edits, loose=rng.random() < data.loose)
 
     def messages(self, example: int, number: int) -> list[Message]:
         """A wish with its program, and perhaps edits."""
-        return self.task(example, number).messages()
+        messages = self.task(example, number).messages()
+        rng = Random(f"noun/{self._data.seed}/{number}/{example}")
+        return _renamed(messages, rng) if rng.random() < STRANGE * self._data.loose else messages
+
+
+def _renamed(messages: list[Message], rng: Random) -> list[Message]:
+    """The same conversation about a thing that the storybook does not know, in wish and programs alike."""
+    first = messages[0].text
+    known = [kind for kind in KINDS if re.search(rf"\b{kind}\b", first)]
+    if not known:  # a wish in Chinese
+        return messages
+    old, new = rf"\b{rng.choice(known)}\b", rng.choice(NOUNS)
+    return [Message(each.role, (Text(re.sub(old, new, each.text)),)) for each in messages]
 
 
 class JsonLines:
