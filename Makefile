@@ -10,7 +10,7 @@ export OMP_NUM_THREADS ?= 1
 .PHONY: help demo test check fix docs clean
 
 help:
-	@echo "make demo    draw pictures and let the embedded models talk about them (into demo/)"
+	@echo "make demo    draw pictures, let the embedded models talk about them and paint (into demo/)"
 	@echo "make test    run all tests"
 	@echo "make check   lint, formatting and types"
 	@echo "make fix     mend what lint and formatting can mend"

@@ -1,9 +1,9 @@
 """From a wish to a picture on the minis, and edits of it, end to end; prints one line of JSON.
 
-"cold" is `gesso paint` with a wish: a fresh process from its start to its end, with imports, plan, picture and
-PNG. "call" is each further `gesso repaint --wish`, a process of its own as well. "session" is one process that
-keeps both models: what it takes until its first picture, then each edit, plan and repainting together. Shares
-are of the median cold seconds, each of the slowest edit.
+"cold" is `gesso paint` with a wish: a fresh process from its start to its end, with imports, plan, picture
+and PNG. "call" is each further `gesso repaint --wish`, a process of its own as well. "session" is one process
+that keeps both models: what it takes until its first picture, then each edit, plan and repainting together.
+Shares are of the median cold seconds, each of the slowest edit.
 
 Run: python benchmarks/plan_paint.py --runs 3
 """
@@ -85,26 +85,17 @@ def inside(options: argparse.Namespace) -> list[float]:
 def session(options: argparse.Namespace) -> list[float]:
     """Paint the wish, then edit and repaint, with everything kept in memory."""
     start = time.perf_counter()
-    # imported here: it belongs to what a session's first picture takes
-    from dataclasses import replace
+    import gesso  # here, as it belongs to what a session's first picture takes
 
-    import gesso
-    from gesso.engines.paint import changed_boxes
-    from gesso.engines.paint_build import load_paint_engine
-
-    planner = gesso.load(options.planner or "mini-omost").planner
-    engine = load_paint_engine(options.painter or "mini-sdxl")
-    settings = replace(engine.defaults, steps=options.steps or engine.defaults.steps)
+    planner = gesso.load(options.planner or "mini-omost")
+    painter = gesso.load(options.painter or "mini-sdxl")
     plan = planner.plan(WISH)
-    (painting,) = engine.paint(plan.canvas, settings)
+    (painting,) = painter.paint(plan.canvas, **({} if options.steps is None else {"steps": options.steps}))
     seconds = [time.perf_counter() - start]
     for edit in EDITS:
         start = time.perf_counter()
         plan = planner.plan(edit, history=plan.turns)
-        boxes = changed_boxes(painting.recipe.canvas, plan.canvas)
-        if not boxes:
-            raise SystemExit(f"the planner changed nothing at {edit!r}; there is no edit to time")
-        painting = engine.repaint(painting, boxes, settings, canvas=plan.canvas)
+        painting = painter.repaint(painting, canvas=plan.canvas)
         seconds.append(time.perf_counter() - start)
     return seconds
 

@@ -1,10 +1,10 @@
 """Passes of the language model per canvas, plain and as the planner decodes; prints one line of JSON.
 
 Each storybook scene is planned, then edited once. "plain" decodes token by token, one pass each. "grammar"
-appends forced text unasked, "draft" verifies tokens of the last reply, "both" does both, as `gesso plan` does.
-Shares are passes made, of those that plain decoding makes for the same reply. Edits are counted whose reply is
-the same with and without a draft, and, where the plain reply is already as the grammar has it, with and
-without both.
+appends forced text unasked, "draft" verifies tokens of the last reply, "both" does both, as `gesso plan`
+does. Shares are passes made, of those that plain decoding makes for the same reply. Edits are counted whose
+reply is the same with and without a draft, and, where the plain reply is already as the grammar has it, with
+and without both.
 
 The model is mini-omost where it is installed. Else it is a recital: a model that knows the right reply by
 heart, in the minis' tokenizer. What is measured is then what any planner takes that answers right.

@@ -6,8 +6,9 @@
 All three run both guidance branches on the same UNet with random weights, in turns, and the fastest of each
 counts: gesso's step (one batch, cached text keys and values, 1 + 4 regions of two windows), diffusers' plain
 step (one batch, one window), and the original's way (a UNet call for each branch, masks and keys made anew in
-each layer, softmax written out; formula of lllyasviel/Omost at 731e749, `lib_omost/pipeline.py`). "difference" is
-how far the predictions of the first and the last lie apart at most, as a share of the largest value.
+each layer, softmax written out; formula of lllyasviel/Omost at 731e749, `lib_omost/pipeline.py`).
+"difference" is how far the predictions of the first and the last lie apart at most, as a share of the largest
+value.
 """
 
 import argparse
@@ -30,6 +31,8 @@ from gesso.diffusion.guides import Prediction, Step
 from gesso.diffusion.noise import NoiseModel
 
 WINDOW = 77
+SIZES = 6
+"""Numbers beside the text that tell SDXL the picture's size."""
 BOXES = ((5, 65, 0, 50), (0, 50, 40, 90), (40, 90, 10, 70), (20, 80, 50, 90))
 """Rows and columns (from, to) of the local regions, of the sizes a planner asks for."""
 
@@ -86,6 +89,7 @@ def literal_attention(
 
 def build(options: argparse.Namespace) -> UNet2DConditionModel:
     heads = [5, 10, 20] if options.full else [1, 2, 4]
+    depths, text, pooled = ([1, 1, 1], 64, 80) if options.tiny else ([1, 2, 10], 2048, 1280)
     torch.manual_seed(0)
     with torch.device(options.device):
         unet = UNet2DConditionModel(
@@ -94,12 +98,12 @@ def build(options: argparse.Namespace) -> UNet2DConditionModel:
             attention_head_dim=heads,
             down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
             up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
-            transformer_layers_per_block=[1, 2, 10],
-            cross_attention_dim=2048,
+            transformer_layers_per_block=depths,
+            cross_attention_dim=text,
             use_linear_projection=True,
             addition_embed_type="text_time",
             addition_time_embed_dim=256,
-            projection_class_embeddings_input_dim=2816,
+            projection_class_embeddings_input_dim=pooled + SIZES * 256,
         )
     return unet.to(getattr(torch, options.dtype)).eval().requires_grad_(False)
 
@@ -112,13 +116,15 @@ class Contest:
         place = {"device": unet.device, "dtype": unet.dtype}
         torch.manual_seed(1)
         self.latents = torch.randn(1, 4, latent, latent, **place)
-        self.pooled = torch.randn(1, 1280, **place)
+        width = unet.config.cross_attention_dim
+        beside = unet.config.projection_class_embeddings_input_dim
+        self.pooled = torch.randn(1, beside - SIZES * unet.config.addition_time_embed_dim, **place)
         self.timestep = torch.tensor(500, device=unet.device)
         masks = [torch.ones(90, 90)] + [box_mask(box) for box in BOXES]
         self.texts = [
             TextRegion(
                 mask.to(unet.device),
-                torch.randn(1, 2 * WINDOW, 2048, **place),
+                torch.randn(1, 2 * WINDOW, width, **place),
                 torch.ones(2 * WINDOW, dtype=torch.bool, device=unet.device),
                 self.pooled,
             )
@@ -192,6 +198,7 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--dtype", default="float32")
     parser.add_argument("--full", action="store_true", help="SDXL's own widths, 2.6e9 weights")
+    parser.add_argument("--tiny", action="store_true", help="hardly a model, only to see that it works")
     parser.add_argument("--latent", type=int, default=64, help="side of the latent, an eighth of a picture's")
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()

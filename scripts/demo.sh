@@ -1,10 +1,11 @@
 #!/bin/sh
-# What the embedded models can do, in one minute and offline. Usage: scripts/demo.sh FOLDER
+# What the embedded models can do, in a few minutes and offline. Usage: scripts/demo.sh FOLDER
 set -eu
 
 folder=${1:-demo}
 picture=$folder/pictures/images/000000.png
-rm -rf "$folder/vqa" "$folder/vqa-novel" "$folder/retrieval" # answers of other weights are not gone on with
+wish="a striped red fish left of a yellow moon at night"
+rm -rf "$folder/vqa" "$folder/vqa-novel" "$folder/retrieval" "$folder/plans" "$folder/paintings" # answers of other weights are not gone on with
 mkdir -p "$folder"
 
 title() { printf '\n\033[1m%s\033[0m\n' "$1"; }
@@ -34,6 +35,20 @@ run gesso eval mini-llava --task storybook-vqa --split test --count 64 --seed 1 
 run gesso eval mini-llava --task storybook-vqa --split novel --count 64 --seed 1 --out "$folder/vqa-novel"
 run gesso eval mini-clip --task storybook-retrieval --split test --count 100 --seed 1 --out "$folder/retrieval"
 
+title "A wish becomes a canvas, and the canvas a picture"
+run gesso paint "$wish" --out "$folder/painting.png" --previews 5
+run gesso canvas show "$folder/painting.png" --out "$folder/layout.png"
+
+title "The picture carries its recipe: painted again, and changed in words"
+run gesso paint "$folder/painting.png" --out "$folder/again.png"
+run gesso repaint "$folder/painting.png" --wish "make the fish blue" --out "$folder/repainted.png"
+run gesso canvas diff "$folder/painting.png" "$folder/repainted.png"
+
+title "Small evaluations: canvases planned and edited, and things painted right by a judge that saw true renders only"
+run gesso eval mini-omost --task storybook-canvas --split test --count 16 --seed 1 --out "$folder/plans"
+run gesso eval mini-sdxl --task storybook-paint --split test --count 8 --seed 1 --out "$folder/paintings"
+
 title "Made just now"
 ls -1 "$folder"/*.png "$folder"/*.json "$folder"/pictures/images/*.png
-printf 'Every answer of the evaluations: %s\n' "$folder/vqa/samples.jsonl"
+printf 'Every answer of the evaluations: %s\n' "$folder"/*/samples.jsonl
+printf 'The wish "%s": %s\n' "$wish" "$folder/painting.png"

@@ -9,10 +9,13 @@ from PIL import Image as Picture
 
 import gesso
 import tiny
+from engines.painting import painter_folder
 from engines.planning import FakeWriter, canvas, program
 from gesso.api import as_messages, as_sampling
 from gesso.core.errors import UnknownNameError, UnsupportedError, UsageError
 from gesso.core.messages import Text
+from gesso.diffusion.denoise import Watch
+from gesso.diffusion.settings import PaintSettings
 from gesso.engines.plan import Planner
 from gesso.models.omost.prompts import OMOST_SAMPLING
 
@@ -137,6 +140,54 @@ def test_planners_do_not_chat_and_chats_do_not_plan(model: gesso.Model, tmp_path
         planner.chat(gesso.user("hi"))
     with pytest.raises(UnsupportedError, match="does not plan canvases; load a planner, such as mini-omost"):
         model.plan("a fish")
+
+
+@pytest.fixture(scope="module")
+def painter() -> gesso.Model:
+    return gesso.load(painter_folder())
+
+
+def test_a_painter_paints_and_repaints(painter: gesso.Model, tmp_path: Path) -> None:
+    scene = canvas("red fish", "blue boat")
+    first, second = painter.paint(scene, size=(48, 32), steps=1, seed=3, guidance="none", batch=2)
+    assert isinstance(first, gesso.Painting)
+    assert first.recipe.settings == PaintSettings(size=(48, 32), steps=1, seed=3, guidance="none", batch=2)
+    assert painter.paint(scene, first.recipe.settings)[1].recipe == second.recipe
+    again = gesso.Painting.open(second.save(tmp_path / "a.png"))
+    green = canvas("red fish", "green boat")
+    new = painter.repaint(again, canvas=green, guidance_scale=2)
+    assert new.recipe.boxes == (green.regions[1].box,)
+    assert new.recipe.settings == replace(second.recipe.alone, guidance_scale=2.0)
+    assert painter.painter.remake(new.recipe).recipe == new.recipe
+    assert painter.repaint(again, [green.regions[0].box], style="tags").recipe.settings.seed == 5
+
+
+def test_painting_is_told_in_a_style_and_begins_from_a_picture(painter: gesso.Model) -> None:
+    quick = {"size": (32, 32), "steps": 2, "strength": 0.5}
+    told: list[int] = []
+    watch = Watch(lambda progress: told.append(progress.step))
+    (painting,) = painter.paint(canvas("red fish"), picture=PICTURE, style="pony", watch=watch, **quick)
+    assert painting.recipe.start == "picture"
+    assert painting.recipe.settings.negative_prompt == "score_6, score_5, score_4"
+    assert told == [1, 2]
+    own = PaintSettings(size=(32, 32), steps=1, negative_prompt="rain")
+    assert painter.paint(canvas("red fish"), own, style="pony")[0].recipe.settings == own
+
+
+def test_what_a_painter_cannot_do_is_refused_by_name(painter: gesso.Model, model: gesso.Model) -> None:
+    with pytest.raises(UnknownNameError, match="'stepz'; did you mean steps"):
+        painter.paint(canvas("red fish"), stepz=3)
+    with pytest.raises(UsageError, match="a str came to be painted; give a Canvas"):
+        painter.paint("a fish")  # type: ignore[arg-type]
+    with pytest.raises(UnsupportedError, match="paints canvases and does not chat; call `paint`"):
+        painter.chat(gesso.user("hi"))
+    with pytest.raises(UnsupportedError, match="does not plan canvases"):
+        painter.plan("a fish")
+    with pytest.raises(UnsupportedError, match="such as mini-clip"):
+        painter.scores([PICTURE], ["a"])
+    for other in (model, gesso.Model("planner", Planner(FakeWriter()))):
+        with pytest.raises(UnsupportedError, match="does not paint; load a painter, such as mini-sdxl"):
+            other.paint(canvas("red fish"))
 
 
 def test_audio_is_refused_by_name(model: gesso.Model) -> None:

@@ -9,9 +9,10 @@ from safetensors import safe_open
 
 import gesso
 from gesso.evaluate import TASKS, Plan, evaluate
+from gesso.evaluate.judge import Judge
 
 FOLDER = Path(gesso.__file__).parent / "minis"
-MINIS = sorted(path.parent.name for path in FOLDER.glob("*/config.json"))
+MINIS = sorted(path.parent.name for path in FOLDER.glob("*/README.md"))
 LIMIT = 48_000_000  # bytes of all of them together
 # | storybook-vqa | test | en | 0.512 ± 0.011 | 2000 | 7 |
 SCORE = re.compile(r"\| (storybook-\w+) \| (\w+) \| (\w+) \| ([\d.]+) ± ([\d.]+) \| (\d+) \|")
@@ -22,7 +23,7 @@ def card(name: str) -> str:
 
 
 def test_the_minis_of_this_version_are_here() -> None:
-    assert MINIS == ["mini-clip", "mini-llava", "mini-lm"]
+    assert MINIS == ["mini-clip", "mini-judge", "mini-llava", "mini-lm", "mini-omost", "mini-sdxl"]
 
 
 def test_all_together_they_stay_small() -> None:
@@ -31,8 +32,11 @@ def test_all_together_they_stay_small() -> None:
 
 @pytest.mark.parametrize("name", MINIS)
 def test_weights_are_halves(name: str) -> None:
-    with safe_open(FOLDER / name / "model.safetensors", "pt") as weights:
-        assert {weights.get_slice(key).get_dtype() for key in weights.keys()} == {"F16"}  # noqa: SIM118
+    files = list((FOLDER / name).rglob("*.safetensors"))
+    assert files
+    for file in files:
+        with safe_open(file, "pt") as weights:
+            assert {weights.get_slice(key).get_dtype() for key in weights.keys()} == {"F16"}  # noqa: SIM118
 
 
 @pytest.mark.parametrize("name", MINIS)
@@ -42,11 +46,15 @@ def test_a_card_says_where_a_mini_comes_from(name: str) -> None:
     assert re.search(r"commit `[0-9a-f]{7,}`", card(name))
 
 
-@pytest.mark.parametrize(("name", "count"), [("mini-llava", 120), ("mini-clip", 200)])
+@pytest.mark.parametrize(
+    ("name", "count"),
+    [("mini-llava", 120), ("mini-clip", 200), ("mini-omost", 16), ("mini-sdxl", 12), ("mini-judge", 60)],
+)
 def test_scores_are_what_the_card_says(name: str, count: int) -> None:
     """On fresh scenes, within four standard errors of both measurements together."""
     rows = SCORE.findall(card(name))
     task, split, _, score, stderr, _ = next(row for row in rows if row[1:3] == ("test", "en"))
-    report = evaluate(gesso.load(name), TASKS[task](split=split), Plan(count=count, seed=20))
+    model = Judge.load() if name == "mini-judge" else gesso.load(name)
+    report = evaluate(model, TASKS[task](split=split), Plan(count=count, seed=20))
     spread = math.hypot(float(stderr), report.stderr)
     assert abs(report.score - float(score)) <= 4 * spread

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gesso.core.messages import Audio, Image, Message, Text, Video, assistant, system, user
     from gesso.core.results import Answer, Usage
     from gesso.core.sampling import Sampling
+    from gesso.engines.paint_recipe import Painting
     from gesso.engines.plan import Plan
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "Image",
     "Message",
     "Model",
+    "Painting",
     "Plan",
     "Sampling",
     "Text",
@@ -39,7 +41,7 @@ __all__ = [
     "user",
 ]
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOMES = {
     "gesso.api": ("Model", "load"),
@@ -48,6 +50,7 @@ _HOMES = {
     "gesso.core.messages": ("Audio", "Image", "Message", "Text", "Video", "assistant", "system", "user"),
     "gesso.core.results": ("Answer", "Usage"),
     "gesso.core.sampling": ("Sampling",),
+    "gesso.engines.paint_recipe": ("Painting",),
     "gesso.engines.plan": ("Plan",),
 }
 

@@ -1,14 +1,14 @@
-"""gesso in Python: `model = gesso.load(name)`, then `model.chat(...)`, `ask(...)`, `plan(...)` and others."""
+"""gesso in Python: `model = gesso.load(name)`, then `model.chat(...)`, `plan(...)`, `paint(...)`, ..."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any, Final, Literal, overload
+from typing import TYPE_CHECKING, Any, Final, Literal, cast, overload
 
 from torch import Tensor
 
-from gesso.canvas.canvas import Canvas
-from gesso.core.errors import UnknownNameError, UnsupportedError
+from gesso.canvas.canvas import Box, Canvas
+from gesso.core.errors import UnknownNameError, UnsupportedError, UsageError
 from gesso.core.messages import Image, Message, user
 from gesso.core.results import Answer
 from gesso.core.sampling import Sampling
@@ -19,6 +19,12 @@ from gesso.engines.plan_turns import Turn
 from gesso.engines.pool import Engine, load_engine
 from gesso.media.images import load_image
 from gesso.models.clip import ClipEncoder
+
+if TYPE_CHECKING:  # painting needs diffusers, which is an extra and slow to import
+    from gesso.diffusion.denoise import Watch
+    from gesso.diffusion.settings import PaintSettings
+    from gesso.engines.paint import PaintEngine
+    from gesso.engines.paint_recipe import Painting
 
 __all__ = ["Messages", "Model", "as_messages", "as_sampling", "load"]
 
@@ -39,8 +45,8 @@ def load(
     """Load a model.
 
     Args:
-        name: a name of the catalogue ("mini-llava", "llava-v1.5-7b"; see `gesso models`), a folder, or a
-            Hugging Face repository.
+        name: a name of the catalogue ("mini-llava", "llava-v1.5-7b"; see `gesso models`), a folder, a Hugging
+            Face repository, or a .safetensors file of a painting model.
         device: as in `LoadOptions`; by default a CUDA GPU if there is one.
         dtype: as in `LoadOptions`.
         base: for an adapter, the folder or name of the model under it.
@@ -50,6 +56,7 @@ def load(
         UnknownNameError: nothing has this name.
         UnsupportedError: this version of gesso does not run the model.
         CheckpointError: its files are missing, damaged or do not fit.
+        MissingExtraError: it needs a package that is not installed.
     """
     options = LoadOptions(device=device, dtype=dtype, base=base, threads=threads)
     return Model(str(name), load_engine(str(name), options))
@@ -162,6 +169,87 @@ class Model:
                                    "or the folder of a language model that has a chat template")  # fmt: skip
         return self.engine
 
+    def paint(
+        self,
+        canvas: Canvas,
+        settings: "PaintSettings | None" = None,
+        *,
+        style: str = "sentences",
+        picture: Any = None,
+        watch: "Watch | None" = None,
+        **options: Any,
+    ) -> "list[Painting]":
+        """Paint a canvas, such as `Plan.canvas`.
+
+        Args:
+            canvas: what to paint.
+            settings: how; None takes the model's own settings.
+            style: how the canvas is told, a name of `gesso.canvas.styles`.
+            picture: what to begin from, with a strength below 1: a path, URL, bytes or PIL image.
+            watch: who is told about the steps and may stop them.
+            options: fields of `PaintSettings`, such as `size`, `steps`, `seed`, `guidance`, in their place.
+
+        Returns:
+            One painting for each of the batch, with the recipe it was painted by.
+
+        Raises:
+            UnsupportedError: the model does not paint.
+            UnknownNameError: there is no such option, style, guidance or sampler.
+            UsageError: a value is out of range, or settings do not fit each other or the model.
+            MediaError: the picture cannot be read.
+            PaintingCancelledError: `watch` stopped it.
+        """
+        engine = self.painter
+        if not isinstance(canvas, Canvas):
+            raise UsageError(f"a {type(canvas).__name__} came to be painted; give a Canvas, such as that of "
+                             "a plan: load a planner, and call its `plan` with a wish")  # fmt: skip
+        chosen = engine.settings(options, others=settings, style=None if settings else style)
+        begin = None if picture is None else load_image(_source(picture))
+        return engine.paint(canvas, chosen, style=style, picture=begin, watch=watch)
+
+    def repaint(
+        self,
+        painting: "Painting",
+        boxes: Sequence[Box] | None = None,
+        *,
+        canvas: Canvas | None = None,
+        style: str | None = None,
+        feather: int = 8,
+        watch: "Watch | None" = None,
+        **options: Any,
+    ) -> "Painting":
+        """Paint parts of a picture anew; every pixel outside of them stays as it is.
+
+        Args:
+            painting: what `paint` gave, or `gesso.Painting.open(path)`.
+            boxes: which parts, such as `Region.box`; None takes what `canvas` changes.
+            canvas: what the picture is to show now; None leaves it.
+            style: how the canvas is told; None leaves it.
+            feather: width of the soft border inside the boxes, in pixels.
+            watch: as in `paint`.
+            options: fields of `PaintSettings`, in place of the picture's own.
+
+        Raises:
+            UsageError: nothing is to change, or another model painted the picture; others as in `paint`.
+        """
+        engine = self.painter
+        settings = engine.settings(options, others=painting.part_settings(canvas), style=style)
+        return engine.repaint(
+            painting, boxes, settings, canvas=canvas, style=style, feather=feather, watch=watch
+        )
+
+    @property
+    def painter(self) -> "PaintEngine":
+        """The painter inside, for other ways to ask it.
+
+        Raises:
+            UnsupportedError: the model is none.
+        """
+        if not hasattr(self.engine, "repaint"):
+            raise UnsupportedError(f"{self.name} does not paint; load a painter, such as mini-sdxl, or the "
+                                   "diffusers folder of an SDXL or SD 1.5 model")  # fmt: skip
+        return cast("PaintEngine", self.engine)
+
     def embed_images(self, images: Sequence[Any]) -> Tensor:
         """One unit vector for each picture (path, URL, bytes or PIL image), [I, D].
 
@@ -189,6 +277,9 @@ class Model:
         if isinstance(self.engine, Planner):
             raise UnsupportedError(f"{self.name} plans canvases and does not chat; call `plan` with a wish, "
                                    "or use `gesso plan` and `gesso chat`")  # fmt: skip
+        if hasattr(self.engine, "repaint"):
+            raise UnsupportedError(f"{self.name} paints canvases and does not chat; call `paint` with a "
+                                   "canvas, or use `gesso paint`")  # fmt: skip
         if not isinstance(self.engine, Chat):
             raise UnsupportedError(f"{self.name} compares pictures with texts and cannot chat; use `scores`, "
                                    "or load a model that gives text")  # fmt: skip

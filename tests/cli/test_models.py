@@ -40,6 +40,28 @@ def test_show_prints_the_card_of_a_mini(
     assert gesso("models", "show", "mini-llava").out == (tmp_path / "README.md").read_text()
 
 
+def test_show_of_a_mini_that_is_not_here_prints_what_is_known_of_it(
+    gesso: Gesso, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalog, "MINIS", tmp_path)
+    outcome = gesso("models", "show", "mini-sdxl")
+    assert outcome.code == 0
+    assert "renders storybook canvases region by region" in outcome.out
+    assert "weights of mini-sdxl are not part of this installation" in outcome.err
+
+
+def test_show_prints_the_card_of_a_painter(
+    gesso: Gesso, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalog, "MINIS", tmp_path)
+    folder = tmp_path / "mini-sdxl"
+    folder.mkdir()
+    (folder / "model_index.json").write_text("{}")
+    assert "README.md is missing" in gesso("models", "show", "mini-sdxl").err
+    (folder / "README.md").write_text("# mini-sdxl\n")
+    assert gesso("models", "show", "mini-sdxl").out == "# mini-sdxl\n"
+
+
 def test_show_of_an_unknown_name_lists_near_ones(gesso: Gesso) -> None:
     outcome = gesso("models", "show", "mini-lava")
     assert outcome.code == 2

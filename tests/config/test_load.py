@@ -1,5 +1,5 @@
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -179,6 +179,70 @@ def test_a_file_that_is_no_text_is_refused(tmp_path: Path, data: bytes) -> None:
     path.write_bytes(data)
     with pytest.raises(ConfigError):
         load_recipe(str(path))
+
+
+class Named:
+    """Knows best how it is written."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    @classmethod
+    def from_dict(cls, data: object) -> "Named":
+        if not isinstance(data, dict):
+            raise ConfigError("not by me")
+        return cls(str(data["name"]))
+
+
+@dataclass(frozen=True)
+class Inner:
+    count: int = 1
+
+
+@dataclass(frozen=True)
+class Outer:
+    pair: tuple[int, float] = (1, 1.0)
+    many: tuple[tuple[str, int], ...] = ()
+    inner: Inner | None = None
+    named: Named | None = None
+
+
+def test_lists_become_tuples_of_the_types_they_are_to_have() -> None:
+    made = build(Outer, {"pair": [2, 3], "many": [["a", 1], ("b", 2)]}, where="")
+    assert made == Outer(pair=(2, 3.0), many=(("a", 1), ("b", 2)))
+    assert isinstance(made.pair[1], float)
+    assert build(Outer, {"many": []}, where="").many == ()
+
+
+def test_finished_values_stay_and_classes_read_their_own() -> None:
+    inner, named = Inner(3), Named("x")
+    made = build(Outer, {"inner": inner, "named": named}, where="")
+    assert made.inner is inner
+    assert made.named is named
+    read = build(Outer, {"inner": {"count": 4}, "named": {"name": "y"}}, where="").named
+    assert read is not None
+    assert read.name == "y"
+    with pytest.raises(ConfigError, match="not by me"):
+        build(Outer, {"named": 3}, where="")
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({"pair": 3}, r"x\.pair is 3; it must be a list"),
+        ({"pair": [1]}, r"x\.pair is \[1\]; it must have 2 entries"),
+        ({"pair": [1, "b"]}, r"x\.pair\[1\] is 'b'; it must be a number"),
+        ({"many": [["a", 1], ["b"]]}, r"x\.many\[1\] is \['b'\]; it must have 2 entries"),
+        ({"inner": []}, r"x\.inner is \[\]; it must be a group of settings"),
+        ({"pair": "z" * 9999}, r"x\.pair is 'z+\.\.\.z+'; it must be a list"),
+        ({"pa\x1bir": 1}, r"unknown setting x\.'pa\\x1bir'; known: pair"),
+        ({"p" * 9999: 1}, r"unknown setting x\.'p+\.\.\.p+'; known: pair, many"),
+    ],
+)
+def test_what_does_not_fit_a_tuple_or_a_class_is_refused_in_few_words(data: dict, message: str) -> None:
+    with pytest.raises(ConfigError, match=message) as refused:
+        build(Outer, data, where="x")
+    assert len(str(refused.value)) < 200
 
 
 def test_a_missing_required_setting_is_named_with_its_path() -> None:

@@ -7,6 +7,7 @@ import pytest
 import tiny
 from gesso.core.errors import CheckpointError, UnknownNameError, UnsupportedError
 from gesso.core.registry import import_target
+from gesso.engines import catalog
 from gesso.engines.catalog import count_parameters, find, known, mini_folder, model_rows
 
 MANIFESTS = Path(__file__).parents[1] / "manifests"
@@ -39,6 +40,15 @@ def test_every_row_is_complete(row) -> None:
     assert not row.runnable or callable(import_target(row.builder))
 
 
+def test_planners_and_painters_have_builders_of_their_own() -> None:
+    builders = {row.name: row.builder for row in model_rows() if row.system in ("gesso", "omost")}
+    assert builders["mini-omost"] == "gesso.engines.plan_build:build_planner"
+    assert builders["omost-llama-3-8b"] == "gesso.engines.plan_build:build_omost"
+    painters = [row.name for row in model_rows() if row.builder == "gesso.engines.paint_build:build_painter"]
+    assert painters == ["mini-sdxl", "realvisxl_v4.0"]
+    assert {find(name).gives for name in painters} == {"image"}
+
+
 def test_this_version_runs_minis_llava_and_the_planners_of_omost() -> None:
     runnable = {row.name for row in model_rows() if row.runnable}
     assert {"mini-clip", "mini-lm", "mini-llava", "llava-v1.5-7b-lora", "llava-v1.6-34b"} <= runnable
@@ -61,6 +71,21 @@ def test_parameters_of_a_folder_are_the_models(tmp_path: Path) -> None:
     model = tiny.llama()
     model.save_pretrained(tmp_path)
     assert count_parameters(tmp_path) == sum(weight.numel() for weight in model.parameters())
+
+
+def test_parameters_of_parts_in_folders_of_their_own_are_counted(tmp_path: Path) -> None:
+    for part in ("unet", "vae"):
+        tiny.llama().save_pretrained(tmp_path / part)
+    assert count_parameters(tmp_path) == 2 * count_parameters(tmp_path / "unet") > 0
+
+
+def test_a_mini_may_be_a_diffusers_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(catalog, "MINIS", tmp_path)
+    (tmp_path / "mini-sdxl").mkdir()
+    with pytest.raises(CheckpointError, match="weights of mini-sdxl are not part"):
+        mini_folder(find("mini-sdxl"))
+    (tmp_path / "mini-sdxl" / "model_index.json").write_text("{}")
+    assert mini_folder(find("mini-sdxl")) == tmp_path / "mini-sdxl"
 
 
 def test_memory_follows_the_bits() -> None:

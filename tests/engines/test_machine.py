@@ -11,6 +11,8 @@ STATION = Machine(
     python="3.11", torch="2.13", transformers="5.23", cores=4, memory=8.0, gpus=(Gpu("H200", 140.0),)
 )
 
+CACHED = machine._cached
+
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -38,6 +40,15 @@ def test_files_that_are_here_make_it_ready(cache: list[str]) -> None:
     assert judge(row, LAPTOP).reason == "fetched on first use: openai/clip-vit-large-patch14-336"
     cache.extend(row.needs)
     assert judge(row, LAPTOP).state == "ready"
+
+
+@pytest.mark.parametrize("name", ["config.json", "model_index.json"])
+def test_a_repository_is_here_if_its_config_is(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setattr(machine, "_cached", CACHED)
+    monkeypatch.setattr(machine, "try_to_load_from_cache", lambda _, file: "path" if file == name else None)
+    assert judge(find("realvisxl_v4.0"), LAPTOP).state == "ready"
+    monkeypatch.setattr(machine, "try_to_load_from_cache", lambda _, file: object())
+    assert judge(find("realvisxl_v4.0"), LAPTOP).state == "fetch"
 
 
 def test_a_later_model_says_when() -> None:

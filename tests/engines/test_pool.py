@@ -1,10 +1,16 @@
+from pathlib import Path
+
 import pytest
 import torch
 
 import tiny
-from gesso.core.errors import UnknownNameError, UsageError
+from engines.painting import lora_file, painter_folder
+from gesso.core.errors import UnknownNameError, UnsupportedError, UsageError
+from gesso.engines import paint_build
 from gesso.engines.options import LoadOptions
+from gesso.engines.paint import PaintEngine
 from gesso.engines.pool import Pool, load_engine
+from test_architecture import loaded_by
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +42,27 @@ def test_small_models_take_one_thread_unless_told_otherwise(folders: list[str]) 
         assert torch.get_num_threads() == 1
     finally:
         torch.set_num_threads(before)
+
+
+def test_painters_are_loaded_from_folders_and_see_to_their_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[int] = []
+    monkeypatch.setattr(torch, "set_num_threads", taken.append)
+    monkeypatch.setattr(paint_build, "SMALL", 0)
+    engine = load_engine(str(painter_folder()), LoadOptions(device="cpu"))
+    assert isinstance(engine, PaintEngine)
+    assert taken == []
+    load_engine(str(painter_folder()), LoadOptions(device="cpu", threads=2))
+    assert set(taken) == {2}
+
+
+def test_single_files_are_painters(tmp_path: Path) -> None:
+    file = lora_file(tmp_path / "model.safetensors")
+    with pytest.raises(UnsupportedError, match=r"is no single-file model .*: it is a LoRA"):
+        load_engine(str(file), LoadOptions(device="cpu"))
+
+
+def test_the_other_models_need_no_diffusers() -> None:
+    assert "diffusers" not in loaded_by("import gesso.api, gesso.engines.pool")
 
 
 def test_a_pool_has_room_for_a_model() -> None:

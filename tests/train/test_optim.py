@@ -57,14 +57,16 @@ def test_matrices_decay_and_vectors_do_not(parts: dict[str, nn.Module]) -> None:
 
 
 def test_muon_takes_the_matrices_inside_stacks_of_layers() -> None:
-    layer = nn.Sequential(nn.Linear(4, 4), nn.LayerNorm(4))
+    layer = nn.Sequential(nn.Linear(4, 4), nn.LayerNorm(4), nn.Conv2d(4, 4, 3))
     part = nn.ModuleDict(
         {"embed": nn.Embedding(5, 4), "layers": nn.ModuleList([layer]), "head": nn.Linear(4, 5)}
     )
     muon, adamw = build_optimizers({"lm": part}, OptimSettings(lr=1e-3, muon=2, weight_decay=0.1), {})
-    assert [g["params"] for g in muon.param_groups] == [[layer[0].weight]]
+    inner = [layer[0].weight, layer[2].weight]
+    (matrices,) = [g["params"] for g in muon.param_groups]
+    assert [matrix.data_ptr() for matrix in matrices] == [weight.data_ptr() for weight in inner]
     assert [(g["peak"], g["weight_decay"]) for g in muon.param_groups] == [(2e-3, 0.1)]
-    others = {id(p) for p in part.parameters()} - {id(layer[0].weight)}
+    others = {id(p) for p in part.parameters()} - {id(weight) for weight in inner}
     assert {id(p) for g in adamw.param_groups for p in g["params"]} == others
     assert {g["peak"] for g in adamw.param_groups} == {1e-3}
 

@@ -1,4 +1,5 @@
 import json
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 
@@ -31,7 +32,11 @@ def test_each_request_is_answered_by_the_program_of_its_scene(language: str) -> 
     messages = task.messages()
     assert [message.role for message in messages] == ["user", "assistant"] * 3
     assert [m.text for m in messages[::2]] == [task.wish, *(change.instruction for change in task.edits)]
-    assert [m.text for m in messages[1::2]] == [canvas_program(each, language) for each in task.scenes]
+    assert [m.text for m in messages[1::2]] == task.programs
+    for program, shown in zip(task.programs, task.scenes, strict=True):
+        # the same regions, in an order of their own
+        canvas, usual = (read_canvas(text).canvas for text in (program, canvas_program(shown, language)))
+        assert sorted(canvas.regions, key=str) == sorted(usual.regions, key=str)
     assert len({scene.to_json() for scene in task.scenes}) == 3
 
 
@@ -130,3 +135,24 @@ def test_some_wishes_name_what_the_storybook_does_not_know() -> None:
     for noun, messages in strange:
         assert f"tags='{noun}'" in messages[1].text
         assert all(read_canvas(reply.text).canvas.regions for reply in messages[1::2])
+
+
+def test_programs_keep_the_order_of_the_wish() -> None:
+    source = storybook(chinese=0.0, edits=0.0)
+    for number in range(20):
+        task = source.task(number, 0)
+        kinds = [thing.kind for thing in task.orders[0]]
+        if len(set(kinds)) == len(kinds) and not any(f"the {kind}" in task.wish for kind in kinds):
+            assert sorted(kinds, key=task.wish.index) == kinds
+
+
+def test_edits_leave_things_where_they_stood_in_the_program() -> None:
+    source = storybook(edits=1.0)
+    for number in range(30):
+        task = source.task(number, 0)
+        for before, after in pairwise(task.programs):
+            old, new = (read_canvas(text).canvas.regions for text in (before, after))
+            stayed = [region for region in old if region in new]
+            assert stayed == [region for region in new if region in old]
+            if len(old) == len(new):
+                assert sum(one != other for one, other in zip(old, new, strict=True)) <= 1

@@ -6,6 +6,7 @@ trained on tags of an image board, behind tags that grade quality; they read a l
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import Final
 
@@ -37,19 +38,20 @@ class PromptStyle:
 
     def conditions(self, canvas: Canvas) -> tuple[Condition, ...]:
         """What is to be painted where, in these words: the background everywhere, then the regions."""
-        if not self.tags:
-            return canvas.conditions
-        ground = canvas.background
-        whole = (self.quality, _tags(ground))
-        return tuple(
-            Condition(
-                condition.box,
-                _listed(whole if condition.region is None else (*whole, _tags(condition.region))),
-                _listed((condition.region or ground).detailed_descriptions),
-                condition.region,
-            )
-            for condition in canvas.conditions
+        return (
+            tuple(map(partial(self._tagged, canvas), canvas.conditions)) if self.tags else canvas.conditions
         )
+
+    def _tagged(self, canvas: Canvas, told: Condition) -> Condition:
+        """A part of a canvas in tags."""
+        ground, region = canvas.background, told.region
+        texts: tuple[str, ...] = (_tags(ground),)
+        if region is not None:
+            # a program may have had another background, or none, when it added the region
+            setting = texts if region.setting is None else region.setting
+            texts = (*setting, _tags(region))
+        details = (region or ground).detailed_descriptions
+        return Condition(told.box, _listed((self.quality, *texts)), _listed(details), region)
 
 
 STYLES: Final[Mapping[str, PromptStyle]] = MappingProxyType(
@@ -91,6 +93,7 @@ def style_named(name: str) -> PromptStyle:
 
 
 def _tags(part: GlobalDescription | Region) -> str:
+    """The tags of a part; one without any is told by its description."""
     return part.tags if part.tags.strip(",. ") else part.description
 
 

@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
+from rich.markup import escape
+
 from gesso.cli.output import err
 from gesso.engines.options import LoadOptions
 
@@ -13,7 +15,7 @@ __all__ = ["load_model", "quiet_transformers"]
 
 def load_model(name: str, options: LoadOptions) -> "Model":
     """Load a model as `gesso.load` does; errors as there."""
-    with err.status(f"loading {name}"):  # drawn on a terminal only
+    with err.status(f"loading {escape(name)}"):  # drawn on a terminal only
         from gesso.api import Model
         from gesso.engines.pool import load_engine
 

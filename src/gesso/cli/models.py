@@ -2,12 +2,14 @@
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Column, Table
 
-from gesso.cli.output import err, out, say
+from gesso.cli.output import err, note, out, say
+from gesso.core.errors import CheckpointError
 from gesso.engines.catalog import ModelRow, find, mini_folder, model_rows
 
 if TYPE_CHECKING:
@@ -43,9 +45,11 @@ def show_command(name: Annotated[str, typer.Argument(help="Name or repository.")
     from rich.markdown import Markdown  # slow to import
 
     row = find(name)
-    card = mini_folder(row) / "README.md" if row.mini and row.runnable else None
-    if card is None or not card.is_file():
+    card, missing = _own_card(row)
+    if card is None:
         out.print(Markdown(_card(row)))
+        if missing:
+            note(missing)
     # rendered for eyes; a pipe gets the Markdown itself, with its YAML head
     elif out.is_terminal:
         out.print(Markdown(_without_head(card.read_text("utf-8"))))
@@ -122,6 +126,17 @@ def _memory(row: ModelRow) -> str:
     # minis weigh megabytes
     digits = 1 if row.parameters >= 10**9 else 3
     return " / ".join(f"{row.memory(bits):.{digits}f}" for bits in (16, 8, 4))
+
+
+def _own_card(row: ModelRow) -> tuple[Path | None, str]:
+    """The card that lies with a mini's weights, or why there is none; "" where none is to be expected."""
+    if not (row.mini and row.runnable):
+        return None, ""
+    try:
+        card = mini_folder(row) / "README.md"
+    except CheckpointError as error:
+        return None, str(error)
+    return (card, "") if card.is_file() else (None, f"{card} is missing")
 
 
 def _card(row: ModelRow) -> str:

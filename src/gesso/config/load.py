@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from difflib import get_close_matches
 from pathlib import Path
+from reprlib import Repr
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -15,6 +16,9 @@ from gesso.core.errors import ConfigError, UnknownNameError
 __all__ = ["RECIPES", "build", "find_recipe", "load_recipe", "recipe_names"]
 
 T = TypeVar("T")
+_SHORT = Repr()
+_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 60
+_SHORT.maxlevel = 2
 RECIPES = Path(__file__).parent.parent / "recipes"
 
 
@@ -61,17 +65,21 @@ def build(cls: type[T], data: Mapping[str, Any], *, where: str) -> T:
 
     Args:
         cls: the dataclass.
-        data: field name -> value, nested mappings for nested dataclasses.
+        data: field name -> value. A dataclass inside comes as a mapping or finished, a tuple as a list; a
+            class with a `from_dict` of its own reads its value itself.
         where: dotted path of `data` in the recipe, for messages.
+
+    Raises:
+        ConfigError: a key is unknown or missing, or a value is of the wrong type or out of range.
     """
     hints = get_type_hints(cls)
     known = [item.name for item in fields(cls)]  # type: ignore[arg-type]
     # unknown keys first: of a misspelt required setting, the misspelling is what to tell
     for key in data:
         if key not in known:
-            near = get_close_matches(str(key), known, n=1)
+            near = get_close_matches(_named(key), known, n=1)
             hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
-            raise ConfigError(f"unknown setting {_join(where, str(key))}; {hint}")
+            raise ConfigError(f"unknown setting {_join(where, _named(key))}; {hint}")
     values = {key: _convert(hints[key], value, _join(where, key)) for key, value in data.items()}
     for item in fields(cls):  # type: ignore[arg-type]
         required = item.default is MISSING and item.default_factory is MISSING
@@ -106,15 +114,11 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
     origin, arguments = get_origin(hint), get_args(hint)
     if hint is Any:
         return value
-    if isinstance(hint, type) and hasattr(hint, "from_dict"):
-        return hint.from_dict(value)  # a class that knows best how it is written
-    if is_dataclass(hint) and isinstance(hint, type):
-        if not isinstance(value, Mapping):
-            raise ConfigError(f"{where} is {value!r}; it must be a group of settings")
-        return build(hint, value, where=where)
+    if isinstance(hint, type) and (is_dataclass(hint) or hasattr(hint, "from_dict")):
+        return _convert_object(hint, value, where)
     if origin is Literal:
         if value not in arguments:
-            raise ConfigError(f"{where} is {value!r}; allowed: {', '.join(map(str, arguments))}")
+            raise ConfigError(f"{where} is {_shown(value)}; allowed: {', '.join(map(str, arguments))}")
         return value
     # `str | None` is a UnionType, but `Literal[...] | None` a typing.Union (until Python 3.14)
     if origin in (Union, UnionType):
@@ -125,18 +129,28 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         return _convert_tuple(arguments, value, where)
     if origin is dict:
         if not isinstance(value, Mapping):
-            raise ConfigError(f"{where} is {value!r}; it must be a mapping")
+            raise ConfigError(f"{where} is {_shown(value)}; it must be a mapping")
         return {str(key): _convert(arguments[1], item, _join(where, str(key))) for key, item in value.items()}
     return _convert_scalar(hint, value, where)
+
+
+def _convert_object(hint: Any, value: Any, where: str) -> Any:
+    if isinstance(value, hint):
+        return value
+    if hasattr(hint, "from_dict"):
+        return hint.from_dict(value)  # it knows best how it is written
+    if not isinstance(value, Mapping):
+        raise ConfigError(f"{where} is {_shown(value)}; it must be a group of settings")
+    return build(hint, value, where=where)
 
 
 def _convert_tuple(kinds: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
     """A list as a tuple: of one kind and any length where the hint ends in "...", else of these kinds."""
     if not isinstance(value, list | tuple):
-        raise ConfigError(f"{where} is {value!r}; it must be a list")
+        raise ConfigError(f"{where} is {_shown(value)}; it must be a list")
     wanted = kinds[:1] * len(value) if kinds[-1] is Ellipsis else kinds
     if len(wanted) != len(value):
-        raise ConfigError(f"{where} is {value!r}; it must have {len(wanted)} entries")
+        raise ConfigError(f"{where} is {_shown(value)}; it must have {len(wanted)} entries")
     pairs = enumerate(zip(wanted, value, strict=True))
     return tuple(_convert(kind, item, f"{where}[{number}]") for number, (kind, item) in pairs)
 
@@ -147,11 +161,22 @@ def _convert_scalar(hint: type[Any], value: Any, where: str) -> Any:
         try:
             return float(value)
         except (ValueError, OverflowError) as error:  # overflow: whole numbers beyond 1.8e308
-            raise ConfigError(f"{where} is {value!r}; it must be a number") from error
+            raise ConfigError(f"{where} is {_shown(value)}; it must be a number") from error
     # bool is a subclass of int, but `steps: true` is a slip
     if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
-        raise ConfigError(f"{where} is {value!r}; it must be {hint.__name__}")
+        raise ConfigError(f"{where} is {_shown(value)}; it must be {hint.__name__}")
     return value
+
+
+def _shown(value: Any) -> str:
+    """A value as Python writes it, long ones cut in the middle: recipes may come from anywhere."""
+    return _SHORT.repr(value)
+
+
+def _named(key: Any) -> str:
+    """A key as it came, or as `_shown` writes it where it is none that a setting could have."""
+    name = str(key)
+    return name if len(name) <= _SHORT.maxstring and name.isprintable() else _shown(name)
 
 
 def _join(where: str, key: str) -> str:

@@ -99,17 +99,24 @@ def canvas_json(canvas: Canvas) -> str:
 def is_picture(path: str) -> bool:
     """Whether this is the name of a PNG file that exists."""
     try:
-        with Path(path).expanduser().open("rb") as file:
+        with _place(path).open("rb") as file:
             return file.read(len(PNG)) == PNG
     except (OSError, ValueError):  # a wish is no name of a file, or too long for one
         return False
+
+
+def _place(path: str | Path) -> Path:
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:  # "~" and a name that is no user's
+        return Path(path)
 
 
 def _bytes(path: str | Path) -> bytes:
     """What a file holds, as far as it can be a canvas."""
     if str(path) == STANDARD_INPUT:
         return sys.stdin.buffer.read()
-    file = Path(path).expanduser()
+    file = _place(path)
     if not file.is_file():
         raise UsageError(f"there is no file {str(path)!r}; give a canvas program, a reply, a canvas as JSON, "
                          "a picture that gesso painted, or - for standard input")  # fmt: skip
@@ -123,7 +130,7 @@ def _from_picture(path: str | Path) -> Canvas:
     # only here: canvases in text need no torch, which takes a second to import
     from gesso.engines.paint_recipe import canvas_in
 
-    return canvas_in(Path(path).expanduser())
+    return canvas_in(_place(path))
 
 
 def _from_json(text: str) -> Canvas:

@@ -11,7 +11,9 @@ from typing import Final
 from gesso.core.errors import CheckpointError, UnknownNameError, UnsupportedError
 from gesso.engines.catalog_rows import BUILDERS, LICENCES, NEEDS, ROWS
 
-__all__ = ["VERSION", "ModelRow", "count_parameters", "find", "known", "mini_folder", "model_rows"]
+__all__ = [
+    "MINIS", "VERSION", "ModelRow", "count_parameters", "find", "known", "mini_folder", "model_rows",
+]  # fmt: skip
 
 VERSION: Final = "0.2"
 """The version of gesso that this catalogue belongs to."""

@@ -22,6 +22,9 @@ HEADROOM: Final = 1.2
 BITS: Final = 16
 """Numbers of a published checkpoint are loaded at this size."""
 
+CONFIGS: Final = ("config.json", "model_index.json")
+"""Files of which a model has one: painting models, whose parts have folders of their own, the second."""
+
 _NAME: Final = re.compile(r"[\w.-]+")
 _EXTRA: Final = re.compile(r"""extra == ['"](.+?)['"]""")
 
@@ -125,4 +128,5 @@ def _installed(package: str) -> bool:
 
 def _cached(repository: str) -> bool:
     # a path; None is "not here", and a marker of its own is "known not to exist"
-    return isinstance(try_to_load_from_cache(repository, "config.json"), str)
+    found = (try_to_load_from_cache(repository, name) for name in CONFIGS)
+    return any(isinstance(path, str) for path in found)

@@ -1,41 +1,27 @@
 """From a canvas to a picture that knows how it was painted: paint, paint a region anew, paint once more."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from importlib.metadata import version
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
 from typing import Any
 
 import torch
 from PIL import Image as Pictures
-from PIL import ImageChops
 
-from gesso.canvas.canvas import WHOLE, Box, Canvas
-from gesso.canvas.layout import box_mask, canvas_picture
+from gesso.canvas.canvas import Box, Canvas
+from gesso.canvas.layout import canvas_picture
 from gesso.canvas.styles import style_named
-from gesso.core.errors import UsageError
+from gesso.config.load import build
+from gesso.core.errors import UnknownNameError, UsageError
 from gesso.diffusion.conditions import prompts_of
 from gesso.diffusion.denoise import Watch
 from gesso.diffusion.latents import Inpaint
 from gesso.diffusion.pipeline import Painter
 from gesso.diffusion.settings import PaintSettings
-from gesso.engines.paint_recipe import Painting, PaintRecipe, pixel_digest
+from gesso.engines.paint_boxes import changed_boxes, white_boxes
+from gesso.engines.paint_recipe import Painting, pixel_digest
+from gesso.engines.paint_record import PaintModelInfo, PaintRecipe, made_here, model_told
 
 __all__ = ["PaintEngine", "PaintModelInfo", "changed_boxes"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PaintModelInfo:
-    """What a recipe notes about a model.
-
-    Attributes:
-        name: what it was loaded as.
-        weights: digest of its weights.
-        loras: paths of LoRAs with their strengths.
-    """
-
-    name: str
-    weights: str
-    loras: tuple[tuple[str, float], ...] = ()
 
 
 class PaintEngine:
@@ -51,6 +37,29 @@ class PaintEngine:
         self.painter = painter
         self.info = info
         self.defaults = defaults
+
+    def settings(
+        self, options: Mapping[str, Any], *, others: PaintSettings | None = None, style: str | None = None
+    ) -> PaintSettings:
+        """Settings from options.
+
+        Args:
+            options: fields of `PaintSettings` by name; `hires` also as a mapping.
+            others: what holds where no option is given; None takes the model's own settings.
+            style: a style that is newly chosen: its negative prompt holds where none is given.
+
+        Raises:
+            UnknownNameError: there is no such option, style, guidance or sampler.
+            UsageError: a value is out of range or of the wrong type.
+        """
+        values = {each.name: getattr(others or self.defaults, each.name) for each in fields(PaintSettings)}
+        for name in options:
+            if name not in values:
+                raise UnknownNameError("setting of a picture", name, values)
+        negative = None if style is None else style_named(style).negative
+        if negative is not None:
+            values["negative_prompt"] = negative
+        return build(PaintSettings, {**values, **options}, where="")
 
     def paint(
         self,
@@ -75,12 +84,13 @@ class PaintEngine:
             One painting for each of the batch.
 
         Raises:
-            UsageError: settings do not fit each other or the model.
+            UsageError: settings do not fit each other, the model or the machine's memory.
             UnknownNameError: there is no such style.
             PaintingCancelledError: `watch` stopped it.
         """
-        settings = settings or self.defaults
-        recipe = self._recipe(canvas, settings, style)
+        settings = settings or self.settings({}, style=style)
+        start = "noise" if settings.strength == 1 else "canvas"
+        recipe = self._recipe(canvas, settings, style=style, start=start)
         if picture is not None:
             if settings.strength == 1:
                 raise UsageError("a picture to begin from came, but strength is 1, which paints over all of "
@@ -91,10 +101,11 @@ class PaintEngine:
     def repaint(
         self,
         painting: Painting,
-        boxes: Sequence[Box],
-        settings: PaintSettings,
+        boxes: Sequence[Box] | None = None,
+        settings: PaintSettings | None = None,
         *,
         canvas: Canvas | None = None,
+        style: str | None = None,
         feather: int = 8,
         watch: Watch | None = None,
     ) -> Painting:
@@ -102,71 +113,84 @@ class PaintEngine:
 
         Args:
             painting: the picture.
-            boxes: in cells of the canvas, such as `Region.box`, or those of `changed_boxes`.
-            settings: of the new part; size and batch must be the picture's, and 1.
+            boxes: in cells of the canvas, such as `Region.box`; None takes those of `changed_boxes`.
+            settings: of the new part, at the picture's size; None takes `Painting.part_settings`. With a
+                strength below 1, the part begins from what is there.
             canvas: what the picture is to show now; None leaves it.
+            style: how the canvas is told; None leaves it.
             feather: width of the soft border inside the boxes, in pixels.
             watch: as in `paint`.
 
         Raises:
-            UsageError: there is no box, or the settings do not fit.
+            UsageError: there is no box, the settings do not fit, or another model painted the picture.
             PaintingCancelledError: `watch` stopped it.
         """
-        canvas = canvas or painting.recipe.canvas
-        if settings.batch != 1:
-            raise UsageError(f"batch is {settings.batch}; parts are painted anew one at a time, set it to 1")
-        recipe = replace(
-            self._recipe(canvas, settings, painting.recipe.style),
-            start="noise",
-            before=painting.recipe,
-            boxes=tuple(boxes),
+        before = painting.recipe
+        self._require_same(before)
+        now = canvas or before.canvas
+        recipe = self._recipe(
+            now,
+            settings or painting.part_settings(now),
+            style=style or before.style,
+            start="picture",
+            source=pixel_digest(painting.image),
+            before=before,
+            boxes=tuple(changed_boxes(before.canvas, now) if boxes is None else boxes),
             feather=feather,
-            wish=painting.recipe.wish,
-            planner=painting.recipe.planner,
+            wish=before.wish,
+            planner=before.planner,
         )
         return self._painted(recipe, painting.image, watch)[0]
 
     def remake(
         self, recipe: PaintRecipe, *, source: Pictures.Image | None = None, watch: Watch | None = None
     ) -> Painting:
-        """Paint a picture once more by its recipe, with everything it was painted on.
+        """Paint a picture once more by its recipe, after every picture it was painted on.
 
         Whether the pixels are the same, `Painting.recipe.pixels` tells.
 
         Args:
             recipe: how it was painted.
-            source: the picture it began from, where `recipe.start` or that of a picture before is "picture".
+            source: the picture that the first of them began from, if it did from one.
             watch: as in `paint`.
 
         Raises:
-            UsageError: the recipe is another model's, or wants a picture that did not come.
+            UsageError: the recipe is another model's, wants a picture that did not come, or none that did.
         """
         self._require_same(recipe)
-        below = source
-        if recipe.before is not None:
-            below = self.remake(recipe.before, source=source, watch=watch).image
-        elif recipe.start == "picture" and (source is None or pixel_digest(source) != recipe.source):
+        first, *later = recipe.history
+        if first.start != "picture" and source is not None:
+            raise UsageError("a picture to begin from came, but this one began from none; leave it out")
+        if first.start == "picture" and (source is None or pixel_digest(source) != first.source):
             raise UsageError("the picture began from another one, which its recipe does not hold; give the "
                              "same picture to begin from")  # fmt: skip
-        return self._painted(recipe, below, watch)[recipe.number]
+        painting = self._painted(first, source, watch)[first.number]
+        for each in later:
+            painting = self._painted(each, painting.image, watch)[each.number]
+        return painting
 
     def _painted(
         self, recipe: PaintRecipe, below: Pictures.Image | None, watch: Watch | None
     ) -> list[Painting]:
         """The batch of a recipe, painted over what lies below, if anything does."""
-        prompts = prompts_of(recipe.canvas, style_named(recipe.style))
         inpaint = None
         if recipe.before is not None and below is not None:
-            inpaint = Inpaint(below, _white_boxes(recipe.boxes, below.size), recipe.feather)
-        pictures = self.painter.paint(
-            prompts,
-            recipe.settings,
-            initial_latent=self._start(recipe, below),
-            inpaint=inpaint,
-            watch=watch,
-        )
+            inpaint = Inpaint(below, white_boxes(recipe.boxes, below.size), recipe.feather)
+        try:
+            pictures = self.painter.paint(
+                prompts_of(recipe.canvas, style_named(recipe.style)),
+                recipe.settings,
+                initial_latent=self._start(recipe, below),
+                inpaint=inpaint,
+                watch=watch,
+            )
+        except torch.OutOfMemoryError as error:
+            raise UsageError(
+                f"the GPU's memory does not suffice ({error}); choose a smaller size, batch or vram"
+            ) from error
+        made_with = made_here(str(self.painter.device), self.info.vram)
         return [
-            Painting.of(picture, replace(recipe, number=number, made_with=self._made_with()))
+            Painting.of(picture, replace(recipe, number=number, made_with=made_with))
             for number, picture in enumerate(pictures)
         ]
 
@@ -180,46 +204,25 @@ class PaintEngine:
             return self.painter.picture_latent(below, size)
         return None
 
-    def _recipe(self, canvas: Canvas, settings: PaintSettings, style: str) -> PaintRecipe:
+    def _recipe(self, canvas: Canvas, settings: PaintSettings, **more: Any) -> PaintRecipe:
+        """A recipe that is this model's."""
+        info = self.info
         return PaintRecipe(
             canvas=canvas,
             settings=settings,
-            painter=self.info.name,
-            weights=self.info.weights,
-            loras=self.info.loras,
-            style=style,
-            start="noise" if settings.strength == 1 else "canvas",
+            painter=info.name,
+            weights=info.weights,
+            loras=info.loras,
+            tokenizer=info.tokenizer,
+            **more,
         )
 
     def _require_same(self, recipe: PaintRecipe) -> None:
-        """Refuse a recipe of other weights: the picture would be another one."""
-        if (recipe.weights, recipe.loras) == (self.info.weights, self.info.loras):
-            return
-        raise UsageError(f"the picture was painted by {recipe.painter} with weights {recipe.weights}, and "
-                         f"this is {self.info.name} with weights {self.info.weights}; load the same model, "
-                         "or paint the picture's canvas instead of the picture")  # fmt: skip
-
-    def _made_with(self) -> dict[str, Any]:
-        versions = {name: version(name) for name in ("gesso", "torch", "diffusers", "transformers")}
-        return {**versions, "device": str(self.painter.device), "threads": torch.get_num_threads()}
-
-
-def changed_boxes(old: Canvas, new: Canvas) -> tuple[Box, ...]:
-    """Where pictures of two canvases differ: boxes of regions that only one of them has, old and new.
-
-    All of the canvas if the background changed, for it tells something about every region.
-    """
-    if old.background != new.background:
-        return (WHOLE,)
-    changed = [region for region in old.regions if region not in new.regions]
-    changed += [region for region in new.regions if region not in old.regions]
-    return tuple(dict.fromkeys(region.box for region in changed))
-
-
-def _white_boxes(boxes: Sequence[Box], size: tuple[int, int]) -> Pictures.Image:
-    """A picture that is white in some boxes and black elsewhere."""
-    white = Pictures.new("L", size)
-    for box in boxes:
-        mask = Pictures.fromarray((box_mask(box) * 255).astype("uint8"))
-        white = ImageChops.lighter(white, mask.resize(size, Pictures.Resampling.NEAREST))
-    return white
+        """Refuse recipes of other weights: the picture would be another one."""
+        for each in recipe.history:
+            if each.weights != self.info.weights:
+                theirs = model_told(each.painter, each.loras, each.weights)
+                ours = model_told(self.info.name, self.info.loras, self.info.weights)
+                raise UsageError(f"the picture was painted by {theirs}, and this is {ours}; load the same "
+                                 "model and LoRAs, or paint the canvas of the picture anew, with settings "
+                                 "such as another seed")  # fmt: skip

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import file_digest, sha256
+from math import isfinite
 from pathlib import Path
 from typing import Final
 
@@ -14,10 +15,11 @@ from gesso.diffusion.lora import Lora
 from gesso.diffusion.pipeline import Painter
 from gesso.diffusion.settings import PaintSettings
 from gesso.engines.builders import device_of
-from gesso.engines.catalog import known
+from gesso.engines.catalog import MINIS
 from gesso.engines.folders import folder_of
 from gesso.engines.options import LoadOptions
-from gesso.engines.paint import PaintEngine, PaintModelInfo
+from gesso.engines.paint import PaintEngine
+from gesso.engines.paint_record import PaintModelInfo
 
 __all__ = ["PaintLoading", "build_painter", "load_paint_engine"]
 
@@ -26,6 +28,10 @@ OMOST_SIDE: Final = 1024
 
 SMALL: Final = 10**8
 """Bytes of weights below which one CPU thread is faster than several."""
+
+PARTS: Final = ("unet", "vae", "text_encoder", "text_encoder_2")
+HALF: Final = ".fp16."
+"""In names of weights of which there may be plain ones, too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,9 +75,10 @@ def load_paint_engine(name: str, loading: PaintLoading | None = None) -> PaintEn
         UnsupportedError: the model is of a kind that gesso does not paint with.
         UsageError: the loading does not fit the model or the machine.
     """
-    loading = loading or PaintLoading()
-    place = Path(name).expanduser()
-    return _built(place if place.is_file() else folder_of(name), name, loading)
+    place = Path(name)
+    if place.suffix == ".safetensors" and not place.is_file():
+        raise CheckpointError(f"there is no file {name!r}; check the path")
+    return _built(place if place.is_file() else folder_of(name), name, loading or PaintLoading())
 
 
 def build_painter(folder: Path, options: LoadOptions) -> PaintEngine:
@@ -80,9 +87,7 @@ def build_painter(folder: Path, options: LoadOptions) -> PaintEngine:
         if getattr(options, option) != usual:
             raise UsageError(f"{option} {getattr(options, option)!r} is given, but painting models have none "
                              "to choose; leave it out")  # fmt: skip
-    row = known(folder.name)
-    name = row.name if row is not None and row.mini else str(folder)
-    return _built(folder, name, PaintLoading(device=options.device, threads=options.threads))
+    return _built(folder, _name_of(folder), PaintLoading(device=options.device, threads=options.threads))
 
 
 def _built(place: Path, name: str, loading: PaintLoading) -> PaintEngine:
@@ -95,44 +100,77 @@ def _built(place: Path, name: str, loading: PaintLoading) -> PaintEngine:
         torch.set_num_threads(threads)
     loras = loading.loras
     painter = load_painter(place, device=device, vram=loading.vram, loras=loras, tokenizer=loading.tokenizer)
-    noted = tuple((str(lora.path), lora.weight) for lora in loras)
-    digest = _digest([*files, *(file for lora in loras for file in _weight_files(lora.path))])
-    return PaintEngine(painter, PaintModelInfo(name=name, weights=digest, loras=noted), _defaults(painter))
+    info = PaintModelInfo(
+        name=name,
+        weights=_digest(files, loras),
+        loras=tuple((str(lora.path), lora.weight) for lora in loras),
+        tokenizer=loading.tokenizer or "",
+        vram=loading.vram,
+    )
+    return PaintEngine(painter, info, _defaults(painter))
+
+
+def _name_of(folder: Path) -> str:
+    """What to load a folder by: a mini's name, the repository of a folder in the Hub's cache, or its path."""
+    if folder.parent == MINIS:
+        return folder.name
+    # the cache has its folders by commit: models--OWNER--NAME/snapshots/COMMIT
+    kind, *repository = folder.parent.parent.name.split("--")
+    return "/".join(repository) if kind == "models" and len(repository) == 2 else str(folder)
 
 
 def _defaults(painter: Painter) -> PaintSettings:
     """Omost's settings, at the size the UNet was trained for."""
-    side = int(painter.model.unet.config["sample_size"]) * painter.factor
+    cells = painter.model.unet.config["sample_size"]
+    side = cells * painter.factor if isinstance(cells, int) else OMOST_SIDE
     return PaintSettings() if side == OMOST_SIDE else PaintSettings(size=(side, side))
 
 
 def _lora(text: str) -> Lora:
     path, colon, strength = text.rpartition(":")
     # a path may hold a colon ("C:\\styles\\ink.safetensors"), a strength is a number
-    if not colon or not strength.replace(".", "", 1).lstrip("-").isdigit():
+    if not colon or Path(text).expanduser().exists():
         return Lora(Path(text).expanduser())
-    return Lora(Path(path).expanduser(), float(strength))
+    try:
+        weight = float(strength)
+    except ValueError:
+        return Lora(Path(text).expanduser())
+    if not isfinite(weight):
+        raise UsageError(f"LoRA {text!r} has the strength {strength}; write a number, such as {path}:0.6")
+    return Lora(Path(path).expanduser(), weight)
 
 
 def _weight_files(place: Path) -> list[Path]:
-    """The weight files of a diffusers folder in order, or the one file.
+    """The weight files of a diffusers folder that are loaded, in order, or the one file.
 
     Raises:
         CheckpointError: there are none.
     """
     if place.is_file():
         return [place]
-    # each part has a folder of its own; what lies beside them is the same once more, in one file
-    files = sorted(place.glob("*/*.safetensors")) or sorted(place.glob("*.safetensors"))
+    files: list[Path] = []
+    for part in PARTS:
+        found = sorted((place / part).glob("*.safetensors"))
+        files += [file for file in found if HALF not in file.name] or found
     if not files:
-        raise CheckpointError(f"{place} holds no .safetensors files; give a diffusers folder or a file")
+        raise CheckpointError(
+            f"{place} holds no painting model, which has .safetensors files in folders such as unet and vae; "
+            "give a diffusers folder or a .safetensors file"
+        )
     return files
 
 
-def _digest(files: Sequence[Path]) -> str:
-    """16 hexadecimal digits that change with any weight."""
+def _digest(files: Sequence[Path], loras: Sequence[Lora]) -> str:
+    """16 hexadecimal digits that change with any weight, but not with a file's name."""
     found = sha256()
-    for path in files:
-        with path.open("rb") as file:
-            found.update(path.name.encode() + file_digest(file, "sha256").digest())
+    for file in files:
+        found.update(_file_digest(file))
+    for lora in loras:
+        added = sorted(lora.path.glob("*.safetensors")) if lora.path.is_dir() else [lora.path]
+        found.update(b"".join(map(_file_digest, added)) + repr(lora.weight).encode())
     return found.hexdigest()[:16]
+
+
+def _file_digest(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file_digest(file, "sha256").digest()

@@ -1,6 +1,8 @@
 """Models in memory: loaded on first use, shared by those who ask for the same, the oldest dropped."""
 
 from collections import OrderedDict
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import torch
 
@@ -11,33 +13,42 @@ from gesso.engines.catalog import known
 from gesso.engines.chat import Chat
 from gesso.engines.folders import folder_of
 from gesso.engines.options import LoadOptions
-from gesso.engines.paint import PaintEngine
 from gesso.engines.plan import Planner
 from gesso.models.clip import ClipEncoder
 
+if TYPE_CHECKING:  # needs diffusers, which is an extra and slow to import
+    from gesso.engines.paint import PaintEngine
+
 __all__ = ["Engine", "Pool", "load_engine"]
 
-Engine = Chat | ClipEncoder | PaintEngine | Planner
+Engine: TypeAlias = "Chat | ClipEncoder | PaintEngine | Planner"
+
+PAINTER: Final = "gesso.engines.paint_build:build_painter"
+"""What loads diffusers folders and single files, which the catalogue does not know."""
 
 
 def load_engine(name: str, options: LoadOptions) -> Engine:
-    """Load a model by catalogue name, folder or Hugging Face repository.
+    """Load a model by catalogue name, folder, .safetensors file or Hugging Face repository.
 
     Raises:
         UnknownNameError: nothing has this name.
         UnsupportedError: this version of gesso does not run it.
         CheckpointError: its files are missing, damaged or do not fit.
+        MissingExtraError: it needs a package that is not installed.
     """
-    folder = folder_of(name)
+    file = Path(name)
+    place = file if file.suffix == ".safetensors" and file.is_file() else folder_of(name)
     row = known(name)
-    builder = import_target(row.builder if row is not None else builder_for(folder))
+    paints = place.is_file() or (place / "model_index.json").is_file()
+    others = PAINTER if paints else ""
+    target = row.builder if row is not None else others or builder_for(place)
     threads = options.threads
-    # matrices this small are done before a second thread has begun
-    if threads is None and is_small(folder) and device_of(options).type == "cpu":
+    # matrices this small are done before a second thread has begun; painters see to it themselves
+    if threads is None and not paints and is_small(place) and device_of(options).type == "cpu":
         threads = 1
     if threads is not None:
         torch.set_num_threads(threads)
-    engine: Engine = builder(folder, options)
+    engine: Engine = import_target(target)(place, options)
     return engine
 
 

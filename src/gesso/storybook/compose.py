@@ -4,7 +4,7 @@ The programs are in Omost's notation (lllyasviel/Omost at 731e749, `lib_omost/ca
 one call per thing, every argument by keyword, so they run there as they are.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 from types import MappingProxyType
@@ -17,7 +17,7 @@ from gesso.storybook.scene import COLOURS, KINDS, MAX_THINGS, PATTERNS, PLACES, 
 from gesso.storybook.splits import split_of
 from gesso.storybook.words import Words, words_of
 
-__all__ = ["EDIT_KINDS", "Edit", "canvas_program", "edit"]
+__all__ = ["EDIT_KINDS", "Edit", "canvas_program", "edit", "order_after"]
 
 PLACE_COLOURS: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -38,15 +38,16 @@ AREA_OF_SIZE: Final[Mapping[str, str]] = MappingProxyType(
 TRIES: Final = 2000  # one try in 20 stays in a test split, so this fails for no scene
 
 
-def canvas_program(scene: Scene, language: str = "en") -> str:
-    """The canvas program of a scene, things in reading order, in a fenced block.
+def canvas_program(scene: Scene, language: str = "en", order: Sequence[Thing] | None = None) -> str:
+    """The canvas program of a scene in a fenced block.
 
-    Names of places, areas and colours are Omost's English ones in every language; descriptions are in
-    the language asked for. Patterns' second colours appear in the descriptions only.
+    Things come in reading order if no other is given; planners keep that of the wish, so that there is
+    nothing to sort. Names of places, areas and colours are Omost's English ones in every language;
+    descriptions are in the language asked for. Patterns' second colours appear in the descriptions only.
     """
     words = words_of(language)
     lines = ["```python", "canvas = Canvas()", _global_call(scene, words)]
-    lines += [_local_call(thing, words) for thing in scene.reading_order]
+    lines += [_local_call(thing, words) for thing in order or scene.reading_order]
     return "\n".join([*lines, "```"])
 
 
@@ -112,6 +113,20 @@ def edit(scene: Scene, rng: Random, language: str = "en") -> Edit:
         if change is not None and split_of(change[1]) == split:
             return Edit(kind, *change)
     raise UnsupportedError(f"no edit found that keeps scene {scene.seed} in {split!r}; use another scene")
+
+
+def order_after(order: Sequence[Thing], before: Scene, after: Scene) -> tuple[Thing, ...]:
+    """The order of things after an edit: what changed keeps its place, what is new comes last.
+
+    Args:
+        order: the things of `before`, in any order.
+        before: the scene before the edit.
+        after: `Edit.scene`.
+    """
+    if len(after.things) == len(before.things):
+        return tuple(after.things[before.things.index(thing)] for thing in order)
+    stayed = tuple(thing for thing in order if thing in after.things)
+    return stayed + after.things[len(before.things) :]
 
 
 def _swap(scene: Scene, old: Thing, new: Thing) -> Scene:

@@ -30,19 +30,20 @@ OPENINGS: Final = {
 }
 
 
-def loose_wish(scene: Scene, rng: Random, language: str = "en") -> str:
+def loose_wish(scene: Scene, rng: Random, language: str = "en", order: Sequence[Thing] | None = None) -> str:
     """Ask for a scene without telling all of it.
 
     Args:
         scene: what the picture is to show.
         rng: source of all choices.
         language: "en" or "zh".
+        order: in which the things are told; None chooses one.
 
     Returns:
         One line of text.
     """
     words = words_of(language)
-    things = rng.sample(scene.things, len(scene.things))
+    things = order or rng.sample(scene.things, len(scene.things))
     told = _pair(things, rng, words) if len(things) == 2 and rng.random() < PAIRED else None
     told = told or _listed([_what(t, rng, words) + _where(t, rng, words) for t in things], rng, words)
     place = words.places[scene.place] if rng.random() < SETTING else ""

@@ -5,6 +5,7 @@ big (nothing said about the size means medium). Where a thing is may be said fro
 red cat"), but only where that leaves a single location. Offsets and distances are left to the planner.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Final
@@ -15,7 +16,7 @@ from gesso.storybook.scene import Scene, Thing
 from gesso.storybook.wish_words import RELATIONS, WISH_WORDS, WishWords
 from gesso.storybook.words import Words, words_of
 
-__all__ = ["relation_between", "wish"]
+__all__ = ["relation_between", "wish", "wish_order"]
 
 RELATIVE: Final = 0.3
 """Share of things whose place is told from another one, where that is possible."""
@@ -30,18 +31,27 @@ STEP: Final = 30  # cells between neighbouring locations
 CENTRE: Final = (1, 1)
 
 
-def wish(scene: Scene, rng: Random, language: str = "en") -> str:
+def wish_order(scene: Scene, rng: Random) -> tuple[Thing, ...]:
+    """An order in which someone may tell the things of a scene."""
+    if rng.random() < READING:
+        return scene.reading_order
+    return tuple(rng.sample(scene.things, len(scene.things)))
+
+
+def wish(scene: Scene, rng: Random, language: str = "en", order: Sequence[Thing] | None = None) -> str:
     """Ask for a scene.
 
     Args:
         scene: what the picture is to show.
         rng: source of all choices.
         language: "en" or "zh".
+        order: in which the things are told; None chooses one.
 
     Returns:
         One line of text.
     """
-    return _Speaker(scene, rng, words_of(language), WISH_WORDS[language]).wish()
+    things = tuple(order or wish_order(scene, rng))
+    return _Speaker(scene, things, rng, words_of(language), WISH_WORDS[language]).wish()
 
 
 def relation_between(thing: Thing, other: Thing) -> tuple[str, bool] | None:
@@ -73,15 +83,15 @@ class _Speaker:
     """Someone who asks for one scene, choosing among the wordings as they go."""
 
     scene: Scene
+    things: tuple[Thing, ...]
     rng: Random
     words: Words
     said: WishWords
 
     def wish(self) -> str:
         """The whole wish."""
-        things = self._order()
-        anchors = self._anchors(things)
-        told = [(self._what(thing), self._where(thing, anchors.get(thing))) for thing in things]
+        anchors = self._anchors()
+        told = [(self._what(thing), self._where(thing, anchors.get(thing))) for thing in self.things]
         form = self.rng.choice(self.said.forms)
         text = form.format(
             ask=self.rng.choice(self.said.asks),
@@ -92,18 +102,13 @@ class _Speaker:
         )
         return text if self.words.language == "zh" else self._finished(text)
 
-    def _order(self) -> list[Thing]:
-        if self.rng.random() < READING:
-            return list(self.scene.reading_order)
-        return self.rng.sample(self.scene.things, len(self.scene.things))
-
-    def _anchors(self, things: list[Thing]) -> dict[Thing, Thing]:
+    def _anchors(self) -> dict[Thing, Thing]:
         """Which things are placed from which others; those others are placed by themselves."""
         anchors: dict[Thing, Thing] = {}
-        for thing in things:
+        for thing in self.things:
             free = [
                 other
-                for other in things
+                for other in self.things
                 if other is not thing
                 and other not in anchors
                 and relation_between(thing, other)

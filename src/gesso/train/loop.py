@@ -80,9 +80,8 @@ class _Step:
         self._clip, self._accumulate = recipe.optim.clip, recipe.run.accumulate
         # not accelerate's own switch: that is fixed for the process by the first run in it
         self._half = recipe.run.precision == "bf16"
-        self._trained = [
-            p for optimizer in optimizers for group in optimizer.param_groups for p in group["params"]
-        ]
+        weights = (p for part in objective.parts.values() for p in part.parameters() if p.requires_grad)
+        self._trained = list(dict.fromkeys(weights))  # parts may share some
 
     def __call__(self, batches: Iterator[Any]) -> dict[str, float]:
         """Take one step and return its mean figures."""

@@ -6,10 +6,11 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.optim import AdamW, Muon, Optimizer
+from torch.optim import AdamW, Optimizer
 
 from gesso.config.schema import OptimSettings
 from gesso.core.errors import ConfigError
+from gesso.train.muon import MatrixMuon
 
 __all__ = ["build_optimizers", "learning_rate_factor"]
 
@@ -53,7 +54,7 @@ def build_optimizers(
     optimizers: list[Optimizer] = []
     if muon:
         # updates as large as AdamW's, so that one rate suits both (arXiv 2502.16982, section 2.2)
-        optimizers.append(Muon(muon, adjust_lr_fn="match_rms_adamw"))
+        optimizers.append(MatrixMuon(muon, adjust_lr_fn="match_rms_adamw"))
     if adamw:
         # one fused kernel per step pays on a GPU only
         optimizers.append(AdamW(adamw, betas=(0.9, settings.beta2), fused=torch.cuda.is_available() or None))
@@ -72,12 +73,13 @@ def _check_rates(tune: Mapping[str, float], parts: Mapping[str, nn.Module]) -> N
 
 
 def _layer_matrices(module: nn.Module) -> set[int]:
-    """Weights of the linear maps inside stacks of layers: Muon is made for these (Jordan et al. 2024).
+    """Weights of linear maps and convolutions inside stacks of layers: Muon is made for these.
 
-    Embeddings, patch convolutions, projectors and heads stand outside the stacks and stay with AdamW.
+    Embeddings, patch convolutions, projectors and heads stand outside the stacks and stay with AdamW (Jordan
+    et al. 2024).
     """
     stacks = (stack for stack in module.modules() if isinstance(stack, nn.ModuleList))
-    return {id(m.weight) for stack in stacks for m in stack.modules() if isinstance(m, nn.Linear)}
+    return {id(m.weight) for stack in stacks for m in stack.modules() if isinstance(m, nn.Linear | nn.Conv2d)}
 
 
 def _group(name: str, parameters: list[nn.Parameter], rate: float, decay: float) -> list[dict[str, Any]]:

@@ -26,7 +26,6 @@ from gesso.core.sampling import Sampling
 from gesso.engines.generate import generate
 from gesso.engines.text_chat import TextChat
 from gesso.models.base import Encoded
-from gesso.storybook.compose import canvas_program
 from gesso.storybook.match import match_edit, match_plan
 from gesso.train.pairs import Pair
 from gesso.train.planners import ConversationEncoder, planner_folder
@@ -202,7 +201,7 @@ def answer_score(text: str, task: Task) -> float:
         return 0.0
     if not task.edits:
         return match_plan(canvas, task.scene).agreement
-    before, after = (read_canvas(canvas_program(scene, task.language)).canvas for scene in task.scenes[-2:])
+    before, after = (read_canvas(program).canvas for program in task.programs[-2:])
     return match_edit(canvas, before, after, task.edits[-1].kind).agreement
 
 

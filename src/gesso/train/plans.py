@@ -9,11 +9,11 @@ from typing import Any, Final, Protocol
 from gesso.config.schema import DataSettings
 from gesso.core.errors import GessoError, TrainingError, UnsupportedError
 from gesso.core.messages import Message, Text, assistant, user
-from gesso.storybook.compose import Edit, canvas_program, edit
+from gesso.storybook.compose import Edit, canvas_program, edit, order_after
 from gesso.storybook.loose_wish import loose_wish
 from gesso.storybook.scene import KINDS, Scene
 from gesso.storybook.splits import scene_at
-from gesso.storybook.wish import wish
+from gesso.storybook.wish import wish, wish_order
 from gesso.train.boxes import read_boxes
 
 __all__ = [
@@ -76,25 +76,34 @@ class Task:
 
     def __init__(self, scene: Scene, rng: Random, language: str, edits: int, *, loose: bool = False) -> None:
         self.scene, self.language = scene, language
-        self.wish = (loose_wish if loose else wish)(scene, rng, language)
+        # programs keep the order of the wish: there is nothing to sort, and edits leave more as it is
+        self.orders = [wish_order(scene, rng)]
+        self.wish = (loose_wish if loose else wish)(scene, rng, language, self.orders[0])
         self.edits: list[Edit] = []
         for _ in range(edits):
             try:
                 self.edits.append(edit(self.scenes[-1], rng, language))
             except UnsupportedError:  # no edit keeps the scene in its split
                 break
+            self.orders.append(order_after(self.orders[-1], *self.scenes[-2:]))
 
     @property
     def scenes(self) -> list[Scene]:
         """The scene after the wish and after each edit."""
         return [self.scene, *(change.scene for change in self.edits)]
 
+    @property
+    def programs(self) -> list[str]:
+        """The canvas program of each of them."""
+        pairs = zip(self.scenes, self.orders, strict=True)
+        return [canvas_program(scene, self.language, order) for scene, order in pairs]
+
     def messages(self) -> list[Message]:
         """The conversation: each request with the program that answers it."""
         requests = [self.wish, *(change.instruction for change in self.edits)]
         turns = [
-            (user(request), assistant(canvas_program(scene, self.language)))
-            for request, scene in zip(requests, self.scenes, strict=True)
+            (user(request), assistant(program))
+            for request, program in zip(requests, self.programs, strict=True)
         ]
         return [message for turn in turns for message in turn]
 

@@ -21,10 +21,10 @@ from gesso.evaluate.canvas_match import score_edit, score_plan
 from gesso.evaluate.task import Model, Record, Sample, answering
 from gesso.evaluate.tasks.fresh import groups, require_fresh, things_in
 from gesso.models.omost.prompts import history_messages
-from gesso.storybook.compose import Edit, canvas_program, edit
+from gesso.storybook.compose import Edit, canvas_program, edit, order_after
 from gesso.storybook.scene import Scene
 from gesso.storybook.splits import scene_at
-from gesso.storybook.wish import wish
+from gesso.storybook.wish import wish, wish_order
 from gesso.storybook.words import words_of
 
 __all__ = ["CanvasSample", "StorybookCanvas", "StorybookCanvasFree"]
@@ -111,12 +111,13 @@ class StorybookCanvas:
         kinds = self._kinds
         scene = scene_at(self.split, seed, number)
         rng = Random(f"storybook-canvas/{seed}/{number}/{self.language}")
-        asked = wish(scene, rng, self.language)
-        name, program = str(number), canvas_program(scene, self.language)
+        order = wish_order(scene, rng)
+        asked = wish(scene, rng, self.language, order)
+        name, program = str(number), canvas_program(scene, self.language, order)
         if kinds[number % len(kinds)] == "plan":
             return CanvasSample(name, f"plan: {things_in(scene)}", asked, program, (), scene, None)
         change = edit(scene, rng, self.language)
-        target = canvas_program(change.scene, self.language)
+        target = canvas_program(change.scene, self.language, order_after(order, scene, change.scene))
         turns = (Turn(asked, program),)
         return CanvasSample(name, f"edit: {change.kind}", change.instruction, target, turns, scene, change)
 
