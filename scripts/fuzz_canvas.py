@@ -32,6 +32,7 @@ PIECES = (
     "`", "f'{", "r'", "b'", "rb'", "\\x4", "\\ud800", "\\N{EM DASH}", "\\777", "\ud800", "\x00",
     "\ufeff", "\u2028", "é", "朝", "🚤", "0x", "1e999", "1_0", "0.", "-1", "10**9", "True", "None",
     "not ", "lambda:", "if ", "else", "for x in y:", "while 1:\n", "def f():\n ", "class A:",
+    # texts to be refused, never run: what an attack would be made of
     "import os\n", "del ", "await ", "yield ", "global canvas\n", "match x:\n case _:",
     "__import__('os')", "eval(", "exec(", "open('x')", ".__class__", "*args", "**k", "print(",
     "red", "on the left", "HTML_web_color_name=", "description=", "x = ",

@@ -70,6 +70,7 @@ def test_a_canvas_may_have_two_names() -> None:
         ("canvas.record_tags = False", "only plain names are assigned to"),
         ("a, b = 1, 2", "only plain names are assigned to"),
         ("__debug__ = 1", "only plain names are assigned to"),
+        # texts that the reader must refuse; they are parsed, and nothing runs them
         ("eval('1')", "only Canvas(), print of values"),
         ("__import__('os')", "only Canvas(), print of values"),
         ("'{0}'.format(1)", "only Canvas(), print of values"),

@@ -13,7 +13,8 @@ from engines.planning import canvas, program
 from gesso.core.errors import EndpointError, UnsupportedError, UsageError
 from gesso.core.messages import system, user
 from gesso.core.sampling import Sampling
-from gesso.engines.plan_build import remote_planner
+from gesso.engines.plan import Planner
+from gesso.engines.plan_endpoint import GENERAL_SETTINGS
 from gesso.engines.plan_remote import RemoteWriter
 from gesso.engines.plan_writers import PlanStats
 from gesso.models.omost.prompts import GENERAL_PROMPT
@@ -78,7 +79,7 @@ def writer(stub: Stub, **settings: Any) -> RemoteWriter:
 def test_a_planner_behind_a_server_plans(stub: Stub) -> None:
     text = program("red fish")
     stub.say(*[text[n : n + 11] for n in range(0, len(text), 11)])
-    plan = remote_planner(writer(stub)).plan("a red fish")
+    plan = Planner(writer(stub), GENERAL_SETTINGS).plan("a red fish")
     assert plan.canvas == canvas("red fish")
     assert plan.stats == PlanStats(prompt_tokens=7, tokens=5, passes=None)
     assert stub.asked[0][2]["messages"] == [

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 import gesso
-from gesso.evaluate.provenance import made_by, source_commit, weights_digest
+from gesso.evaluate.provenance import made_by, source_commit
 
 
 @pytest.fixture
@@ -45,29 +45,3 @@ def test_versions_are_told() -> None:
     made = made_by()
     assert made["gesso"] == gesso.__version__
     assert set(made) == {"gesso", "torch", "transformers", "commit"}
-
-
-def test_the_digest_changes_with_any_weight_and_nothing_else(tmp_path: Path) -> None:
-    assert weights_digest(tmp_path) == ""
-    (tmp_path / "model.safetensors").write_bytes(b"one")
-    first = weights_digest(tmp_path)
-    (tmp_path / "README.md").write_text("words")
-    assert weights_digest(tmp_path) == first
-    assert len(first) == 16
-    (tmp_path / "model.safetensors").write_bytes(b"two")
-    second = weights_digest(tmp_path)
-    assert second != first
-    # painters have a folder for each part
-    (tmp_path / "unet").mkdir()
-    (tmp_path / "unet" / "model.safetensors").write_bytes(b"one")
-    assert weights_digest(tmp_path) not in (first, second)
-
-
-def test_the_digest_of_a_single_file_is_that_of_its_contents(tmp_path: Path) -> None:
-    file = tmp_path / "a.safetensors"
-    file.write_bytes(b"one")
-    first = weights_digest(file)
-    (tmp_path / "b.safetensors").write_bytes(b"two")
-    assert weights_digest(file) == first
-    file.write_bytes(b"two")
-    assert weights_digest(file) != first

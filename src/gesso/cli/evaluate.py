@@ -12,10 +12,11 @@ from gesso.api import load
 from gesso.cli.loading import quiet_transformers
 from gesso.cli.options import with_settings
 from gesso.cli.output import err, note, out, say
+from gesso.core.digests import weights_digest
 from gesso.core.errors import UsageError
 from gesso.core.progress import progress_bar
 from gesso.engines.folders import folder_of
-from gesso.evaluate import TASKS, Plan, evaluate, report_table, weights_digest
+from gesso.evaluate import TASKS, Plan, evaluate, report_table
 from gesso.evaluate.judge import Judge, judge_folder
 
 __all__ = ["eval_command"]

@@ -1,7 +1,7 @@
 """`gesso chat` with a planner: every wish plans a canvas or changes the last, and the layout is drawn."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 from gesso.canvas.canvas import Canvas
@@ -11,9 +11,8 @@ from gesso.cli.session import Command, Session, number_and_text, required
 from gesso.core.errors import UsageError
 from gesso.core.sampling import Sampling
 from gesso.engines.canvas_files import read_canvas_file, write_canvas
-from gesso.engines.plan import Plan, Planner
+from gesso.engines.plan import Plan, Planner, PlanStream
 from gesso.engines.plan_chat import PlanChat
-from gesso.engines.plan_turns import Turn
 
 __all__ = ["PlanConversation", "plan_session"]
 
@@ -42,10 +41,10 @@ class PlanConversation:
     """
 
     def __init__(self, planner: Planner, sampling: Sampling) -> None:
-        self._planner = _ShownPlanner(planner.writer, planner.settings)
+        self._planner = planner
         self._sampling = sampling
         self._canvas: Canvas | None = None
-        self._talk = PlanChat(self._planner, sampling)
+        self._talk = PlanChat(self._planner, sampling, _followed)
 
     def wish(self, text: str) -> None:
         """Plan a canvas, or change the last one; errors as in `Planner.stream`."""
@@ -97,7 +96,7 @@ class PlanConversation:
 
     def reset(self, _: str = "") -> None:
         """Forget everything."""
-        self._talk, self._canvas = PlanChat(self._planner, self._sampling), None
+        self._talk, self._canvas = PlanChat(self._planner, self._sampling, _followed), None
         note("the conversation is forgotten")
 
     def _show(self, make: Callable[[], Plan]) -> None:
@@ -116,18 +115,6 @@ class PlanConversation:
             say(plan.canvas.to_source())
 
 
-class _ShownPlanner(Planner):
-    """A planner whose canvases are drawn on the terminal while they are made."""
-
-    def plan(
-        self,
-        wish: str,
-        *,
-        history: Sequence[Turn] = (),
-        canvas: Canvas | None = None,
-        sampling: Sampling | None = None,
-        cancelled: Callable[[], bool] | None = None,
-    ) -> Plan:
-        """As `Planner.plan`."""
-        stream = self.stream(wish, history=history, canvas=canvas, sampling=sampling, cancelled=cancelled)
-        return follow(stream, out) if out.is_terminal else stream.plan
+def _followed(stream: PlanStream) -> Plan:
+    """The plan of a stream, drawn on a terminal while it is made."""
+    return follow(stream, out) if out.is_terminal else stream.plan

@@ -70,7 +70,13 @@ class TextProcessor:
     """Attention of diffusers' `Attention`, whose text comes from a `TextCall` if the call brings one.
 
     Without one it does what diffusers' own `AttnProcessor2_0` does.
+
+    Args:
+        eager: multiply out the scores: on a CPU torch's fused attention takes longer backwards.
     """
+
+    def __init__(self, *, eager: bool = False) -> None:
+        self._eager = eager
 
     def __call__(
         self,
@@ -101,9 +107,11 @@ class TextProcessor:
             read = text.attend(attn, query)
         else:
             source = hidden_states if encoder_hidden_states is None else encoder_hidden_states
-            read = functional.scaled_dot_product_attention(
-                query, *keys_values(attn, source), scale=attn.scale
-            )
+            keys, values = keys_values(attn, source)
+            if self._eager:
+                read = (query @ (keys * attn.scale).transpose(2, 3)).softmax(dim=-1) @ values
+            else:
+                read = functional.scaled_dot_product_attention(query, keys, values, scale=attn.scale)
         joined: Tensor = read.transpose(1, 2).flatten(2)  # [N, H, P, d] -> [N, P, H*d]
         for layer in attn.to_out:  # a projection, then dropout
             joined = layer(joined)
@@ -132,8 +140,12 @@ def feature_shape(positions: int, latent_shape: tuple[int, int]) -> tuple[int, i
     )
 
 
-def install_processor(unet: UNet2DConditionModel) -> None:
+def install_processor(unet: UNet2DConditionModel, *, eager: bool = False) -> None:
     """Let every attention layer of a UNet read its text from the call; layers keep nothing of a call.
+
+    Args:
+        unet: the model.
+        eager: see `TextProcessor`.
 
     Raises:
         UnsupportedError: a layer normalises or adds in ways that this processor does not do.
@@ -141,7 +153,7 @@ def install_processor(unet: UNet2DConditionModel) -> None:
     for name, module in unet.named_modules():
         if isinstance(module, Attention):
             _require_plain(name, module)
-    unet.set_attn_processor(TextProcessor())
+    unet.set_attn_processor(TextProcessor(eager=eager))
 
 
 def _require_plain(name: str, attn: Attention) -> None:

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import file_digest, sha256
+from hashlib import sha256
 from math import isfinite
 from pathlib import Path
 from typing import Final
 
 import torch
 
+from gesso.core.digests import content_digest
 from gesso.core.errors import CheckpointError, UsageError
 from gesso.diffusion.load import load_painter
 from gesso.diffusion.lora import Lora
@@ -164,13 +165,8 @@ def _digest(files: Sequence[Path], loras: Sequence[Lora]) -> str:
     """16 hexadecimal digits that change with any weight, but not with a file's name."""
     found = sha256()
     for file in files:
-        found.update(_file_digest(file))
+        found.update(content_digest(file))
     for lora in loras:
         added = sorted(lora.path.glob("*.safetensors")) if lora.path.is_dir() else [lora.path]
-        found.update(b"".join(map(_file_digest, added)) + repr(lora.weight).encode())
+        found.update(b"".join(map(content_digest, added)) + repr(lora.weight).encode())
     return found.hexdigest()[:16]
-
-
-def _file_digest(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file_digest(file, "sha256").digest()

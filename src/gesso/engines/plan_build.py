@@ -14,7 +14,6 @@ from gesso.engines.options import LoadOptions
 from gesso.engines.plan import Planner, PlanSettings
 from gesso.engines.plan_endpoint import GENERAL_SETTINGS
 from gesso.engines.plan_local import LocalWriter
-from gesso.engines.plan_remote import RemoteWriter
 from gesso.engines.text_chat import TextChat, TextProcessor
 from gesso.models.base import Processor
 from gesso.models.llava.processor import LlavaProcessor
@@ -23,7 +22,7 @@ from gesso.models.omost.load import load_language_model
 from gesso.models.omost.processor import TemplateProcessor
 from gesso.models.templates import get_template, storybook_jinja
 
-__all__ = ["STORYBOOK_SETTINGS", "build_omost", "build_planner", "local_planner", "remote_planner"]
+__all__ = ["STORYBOOK_SETTINGS", "build_omost", "build_planner", "local_planner"]
 
 USEFUL: Final = 8192
 """Tokens of a conversation up to which Omost's models are good (its README; 5 to 6 rounds of editing)."""
@@ -77,11 +76,6 @@ def local_planner(
     """
     grammar = reply_grammar(settings.shape, before) if constrain else None
     return Planner(LocalWriter(chat, grammar=grammar, draft=draft, context=context), settings)
-
-
-def remote_planner(writer: RemoteWriter, settings: PlanSettings = GENERAL_SETTINGS) -> Planner:
-    """A planner behind a server; by default it is told at length what to write."""
-    return Planner(writer, settings)
 
 
 def _built(folder: Path, options: LoadOptions, settings: PlanSettings | None, context: int | None) -> Planner:

@@ -1,11 +1,13 @@
 """A conversation with a planner that remembers its turns: say, try again, go back, edit by hand."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from operator import attrgetter
 
 from gesso.canvas.canvas import Canvas
 from gesso.core.errors import UsageError
 from gesso.core.sampling import Sampling
-from gesso.engines.plan import Plan, Planner
+from gesso.engines.plan import Plan, Planner, PlanStream
 from gesso.engines.plan_turns import Turn, with_canvas
 
 __all__ = ["PlanChat"]
@@ -17,11 +19,18 @@ class PlanChat:
     Args:
         planner: who plans.
         sampling: how to choose tokens, if not as the planner's settings say.
+        follow: reads each plan as it is being made, such as to show it.
     """
 
-    def __init__(self, planner: Planner, sampling: Sampling | None = None) -> None:
+    def __init__(
+        self,
+        planner: Planner,
+        sampling: Sampling | None = None,
+        follow: Callable[[PlanStream], Plan] = attrgetter("plan"),
+    ) -> None:
         self.planner = planner
         self.sampling = sampling or planner.settings.sampling
+        self._follow = follow
         self._turns: tuple[Turn, ...] = ()
 
     @property
@@ -31,7 +40,7 @@ class PlanChat:
 
     def say(self, wish: str) -> Plan:
         """A new wish: the first picture, or a change to the last; errors as in `Planner.stream`."""
-        return self._kept(self.planner.plan(wish, history=self._turns, sampling=self.sampling))
+        return self._ask(wish, self._turns, self.sampling)
 
     def again(self, seed: int | None = None) -> Plan:
         """Another answer to the last wish.
@@ -49,7 +58,7 @@ class PlanChat:
         if seed is None and self.sampling.seed is not None:
             seed = self.sampling.seed + 1
         sampling = replace(self.sampling, seed=seed)
-        plan = self._kept(self.planner.plan(last.wish, history=self._turns[:-1], sampling=sampling))
+        plan = self._ask(last.wish, self._turns[:-1], sampling)
         self.sampling = sampling
         return plan
 
@@ -64,13 +73,14 @@ class PlanChat:
             UsageError: there is no such turn.
         """
         self._turn(number)
-        return self._kept(self.planner.plan(wish, history=self._turns[:number], sampling=self.sampling))
+        return self._ask(wish, self._turns[:number], self.sampling)
 
     def put(self, canvas: Canvas) -> None:
         """Let this canvas stand in place of the last one, such as one that was edited by hand."""
         self._turns = with_canvas(self._turns, canvas, self.planner.settings.shape.layout)
 
-    def _kept(self, plan: Plan) -> Plan:
+    def _ask(self, wish: str, history: tuple[Turn, ...], sampling: Sampling) -> Plan:
+        plan = self._follow(self.planner.stream(wish, history=history, sampling=sampling))
         self._turns = plan.turns
         return plan
 

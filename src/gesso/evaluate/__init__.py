@@ -1,6 +1,5 @@
 """Evaluation: tasks with their scorers, resumable runs, and scores with count, standard error and seed."""
 
-from gesso.evaluate.provenance import weights_digest
 from gesso.evaluate.report import Report, Score, report_table
 from gesso.evaluate.run import Plan, evaluate
 from gesso.evaluate.task import TASKS, Answers, Embeds, Record, Sample, Task
@@ -17,5 +16,4 @@ __all__ = [
     "Task",
     "evaluate",
     "report_table",
-    "weights_digest",
 ]

@@ -7,7 +7,6 @@ it is not asked again.
 
 import json
 from collections.abc import Iterator, Sequence
-from hashlib import file_digest, sha256
 from pathlib import Path
 from random import Random
 from typing import Any, Final
@@ -19,6 +18,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from gesso.canvas.parse import read_canvas
 from gesso.config.schema import PreferenceSettings, Recipe
+from gesso.core.digests import weights_digest
 from gesso.core.errors import CanvasError, TrainingError
 from gesso.core.messages import Message, assistant
 from gesso.core.progress import progress_bar
@@ -209,20 +209,11 @@ def _made_under(recipe: Recipe, settings: PreferenceSettings) -> dict[str, Any]:
     """All that sampled pairs depend on; how many wishes there are is not part of it."""
     data = recipe.data
     return {
-        "start": _digest(planner_folder(recipe)),
+        "start": weights_digest(planner_folder(recipe)),
         "wishes": [data.seed, data.things, data.chinese, data.edits, data.length],
         "sampling": [settings.samples, settings.temperature, settings.top_p, settings.max_new_tokens],
         "template": recipe.model.template,
     }
-
-
-def _digest(folder: Path) -> str:
-    """Changes with any weight of a folder."""
-    digest = sha256()
-    for path in sorted((*folder.glob("*.safetensors"), *folder.glob("*.bin"))):
-        with path.open("rb") as file:
-            digest.update(file_digest(file, "sha256").digest())
-    return digest.hexdigest()[:16]
 
 
 def _append(path: Path, lines: Sequence[dict[str, Any]]) -> None:

@@ -11,6 +11,7 @@ from gesso.train.latents import pixel_batch
 from gesso.train.objectives.autoencoder import edge_error
 from gesso.train.optim import build_optimizers
 from train.conftest import MakeRecipe
+from train.learning import learn
 from train.painting import AUTOENCODER, autoencoder
 
 
@@ -53,15 +54,8 @@ def test_edges_see_what_the_mean_does_not() -> None:
 def test_the_autoencoder_learns(make_recipe: MakeRecipe) -> None:
     objective = autoencoder(make_recipe)
     batch = objective.batch([0, 1], 0)
-    optimizer = torch.optim.Adam(objective.module.parameters(), lr=1e-2)
-    levels = []
-    for _ in range(25):
-        loss, figures = objective.loss(batch)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        levels.append(figures["level"])
-    assert levels[-1] < 0.7 * levels[0]
+    told = learn(objective, batch, 25, 1e-2)
+    assert told[-1]["level"] < 0.7 * told[0]["level"]
 
 
 def test_the_saved_factor_brings_latents_to_unit_variance(make_recipe: MakeRecipe, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from gesso.storybook.tell import caption
 from gesso.train.objectives.contrastive import ContrastiveObjective
 from gesso.train.objectives.dense import FEATURE_LAYER, DenseObjective
 from train.conftest import MakeRecipe
+from train.learning import learn
 
 
 @pytest.fixture
@@ -84,15 +85,8 @@ def test_a_text_is_read_at_its_end(objective: ContrastiveObjective) -> None:
 
 def test_pictures_and_texts_are_told_apart_after_some_steps(objective: ContrastiveObjective) -> None:
     batch = objective.batch([0, 1, 2, 3], 0)
-    optimizer = torch.optim.Adam(objective.module.parameters(), lr=3e-3)
-    losses = []
-    for _ in range(20):
-        loss, _ = objective.loss(batch)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        losses.append(float(loss.detach()))
-    assert losses[-1] < 0.8 * losses[0]
+    told = learn(objective, batch, 20, 3e-3)
+    assert told[-1]["loss"] < 0.8 * told[0]["loss"]
 
 
 def test_every_weight_has_a_part_and_the_features_come_first(

@@ -19,6 +19,7 @@ from gesso.train.objectives.dense import (
     picture_batch,
 )
 from train.conftest import MakeRecipe
+from train.learning import learn
 
 FISH = Thing("fish", "red", "striped", "blue", "small", "on the left", "no offset", 2.0)
 TREE = Thing("tree", "green", "plain", None, "large", "on the right", "no offset", 3.0)
@@ -112,16 +113,9 @@ def test_the_tower_learns_and_is_saved_without_its_head(make_recipe: MakeRecipe,
     torch.manual_seed(0)
     objective = DenseObjective(make_recipe("dense"))
     batch = objective.batch([0, 1], 0)
-    optimizer = torch.optim.Adam(objective.parts["vision"].parameters(), lr=3e-3)
-    losses = []
-    for _ in range(12):
-        loss, figures = objective.loss(batch)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        losses.append(float(loss.detach()))
-    assert losses[-1] < 0.7 * losses[0]
-    assert figures["tokens"] == 32
+    told = learn(objective, batch, 12, 3e-3, objective.parts["vision"].parameters())
+    assert told[-1]["loss"] < 0.7 * told[0]["loss"]
+    assert told[-1]["tokens"] == 32
     objective.save(tmp_path / "tower")
     tower = CLIPVisionModel.from_pretrained(tmp_path / "tower")
     assert tower.state_dict().keys() == objective.tower.state_dict().keys()

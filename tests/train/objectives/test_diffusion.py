@@ -20,6 +20,7 @@ from gesso.train.ema import decay_at
 from gesso.train.loop import train
 from gesso.train.objectives.diffusion import DiffusionObjective, min_snr_weights
 from train.conftest import MakeRecipe
+from train.learning import learn
 from train.painting import SIDE, UNET, diffusion, painter_parts
 
 Make = Callable[..., DiffusionObjective]
@@ -140,16 +141,8 @@ def test_the_unet_learns_and_its_texts_do_not(make: Make) -> None:
     objective = make("diffusion.average=0")
     batch = objective.batch([0, 1], 0)
     before = {name: weight.clone() for name, weight in objective.texts.state_dict().items()}
-    optimizer = torch.optim.Adam(objective.parts["unet"].parameters(), lr=3e-3)
-    losses = []
-    for _ in range(20):
-        loss, _ = objective.loss(batch)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        objective.after_step()
-        losses.append(float(loss.detach()))
-    assert losses[-1] < 0.7 * losses[0]
+    told = learn(objective, batch, 20, 3e-3, objective.parts["unet"].parameters())
+    assert told[-1]["loss"] < 0.7 * told[0]["loss"]
     assert all(torch.equal(weight, before[name]) for name, weight in objective.texts.state_dict().items())
     assert not any(parameter.requires_grad for parameter in objective.texts.parameters())
 

@@ -13,6 +13,7 @@ from gesso.storybook.judging import JUDGED, UNJUDGED, crop, labels_of, overlap
 from gesso.storybook.splits import scene_at
 from gesso.train.objectives.judge import JudgeObjective, _look, roughened
 from train.conftest import MakeRecipe
+from train.learning import learn
 from train.painting import JUDGE
 
 
@@ -69,16 +70,9 @@ def test_rough_crops_are_near_the_clean_ones() -> None:
 def test_the_judge_learns_and_is_saved_with_its_labels(make_recipe: MakeRecipe, tmp_path: Path) -> None:
     objective = judge(make_recipe)
     batch = objective.batch([0, 1, 2, 3], 0)
-    optimizer = torch.optim.Adam(objective.parts["judge"].parameters(), lr=1e-2)
-    losses = []
-    for _ in range(15):
-        loss, figures = objective.loss(batch)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        losses.append(float(loss.detach()))
-    assert losses[-1] < 0.3 * losses[0]
-    assert figures["kind"] == 1
+    told = learn(objective, batch, 15, 1e-2, objective.parts["judge"].parameters())
+    assert told[-1]["loss"] < 0.3 * told[0]["loss"]
+    assert told[-1]["kind"] == 1
     objective.save(tmp_path / "judge")
     model = ResNetForImageClassification.from_pretrained(tmp_path / "judge")
     assert model.config.id2label[0] == "kind=nothing"

@@ -11,6 +11,7 @@ from gesso.storybook.scene import COLOURS, KINDS, PATTERNS, PLACES, SIZES, Scene
 from gesso.storybook.words import words_of
 from gesso.train.objectives.text_facts import FACTS, story
 from train.conftest import MakeRecipe
+from train.learning import learn
 from train.painting import text_facts
 
 FISH = Thing("fish", "red", "striped", "blue", "small", "on the left", "no offset", 2.0)
@@ -85,16 +86,9 @@ def test_the_encoder_learns_and_is_saved_without_its_head(
 ) -> None:
     objective = text_facts(make_recipe, tokenizer)
     batch = objective.batch([0, 1, 2], 0)
-    optimizer = torch.optim.Adam(objective.parts["text"].parameters(), lr=5e-3)
-    losses = []
-    for _ in range(15):
-        loss, figures = objective.loss(batch)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        losses.append(float(loss.detach()))
-    assert losses[-1] < 0.6 * losses[0]
-    assert figures["right"] > 0.5
+    told = learn(objective, batch, 15, 5e-3, objective.parts["text"].parameters())
+    assert told[-1]["loss"] < 0.6 * told[0]["loss"]
+    assert told[-1]["right"] > 0.5
     objective.save(tmp_path / "text")
     encoder = CLIPTextModelWithProjection.from_pretrained(tmp_path / "text")
     own = objective.encoder.state_dict()

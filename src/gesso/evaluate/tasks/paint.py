@@ -17,9 +17,9 @@ from PIL import Image
 
 from gesso.canvas.canvas import Canvas, GlobalDescription
 from gesso.canvas.parse import read_canvas
+from gesso.core.digests import weights_digest
 from gesso.core.errors import UnknownNameError, UnsupportedError
 from gesso.evaluate.judge import Judge, judge_folder
-from gesso.evaluate.provenance import weights_digest
 from gesso.evaluate.task import Model, Record, Sample
 from gesso.evaluate.tasks.fresh import groups, require_fresh, things_in
 from gesso.evaluate.tasks.judge import seen_in, true_of

@@ -7,7 +7,6 @@ Letters: B pictures, C channels of the latent, h x w its size, W windows of text
 """
 
 from collections.abc import Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -19,7 +18,6 @@ from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
 from diffusers.training_utils import compute_snr
 from rich.markup import escape
 from torch import Tensor, nn
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from gesso.canvas.canvas import Condition
 from gesso.config.schema import DiffusionSettings, Recipe
@@ -81,7 +79,7 @@ class DiffusionObjective:
         self.windows = Windows(self.texts.tokenizer, self.settings.window)
         self.windows.check(self.texts.positions)
         self.unet = _begun(recipe) or _unet(recipe, self.latents.shape, self.texts)
-        install_processor(self.unet)
+        install_processor(self.unet, eager=recipe.model.attention == "eager")
         self.average = average_of(self.unet, self.settings.average)
         # the encoders learn nothing, but must be where the UNet is
         self.module: nn.Module = nn.ModuleDict(
@@ -89,8 +87,6 @@ class DiffusionObjective:
         )
         self.scheduler = DDPMScheduler(**{**TRAINED, "prediction_type": self.settings.prediction})
         self._noise = NoiseModel(self.unet, (self.data.size, self.data.size), torch.float32)
-        # torch's fused attention is slow backwards on a CPU
-        self._eager = recipe.model.attention == "eager"
 
     @property
     def parts(self) -> Mapping[str, nn.Module]:
@@ -169,8 +165,7 @@ class DiffusionObjective:
     def _predict(self, noised: Tensor, batch: DiffusionBatch) -> Tensor:
         states, pooled = self.texts(batch.ids, batch.counts, batch.projected)
         reading = BatchReading(states, batch.boxes, batch.counts)
-        with sdpa_kernel(SDPBackend.MATH) if self._eager else nullcontext():
-            return self._noise(noised, batch.timesteps, [reading], pooled)
+        return self._noise(noised, batch.timesteps, [reading], pooled)
 
     def _told(self, index: int, number: int) -> tuple[Form, tuple[Condition, ...]]:
         """How a picture is told this time."""

@@ -172,4 +172,4 @@ def _beside(scene: Scene, rng: Random) -> Box | None:
 
 def _patch(size: int) -> int:
     """The patch of the autoencoder's recipe, so that both share their pictures; any that divides will do."""
-    return next(patch for patch in (8, 4, 2, 1) if size % patch == 0)
+    return next(patch for patch in (4, 2, 1) if size % patch == 0)
