@@ -10,8 +10,9 @@ from PIL import Image
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
 from gesso.core.errors import CheckpointError
-from gesso.models.llava.preprocess import PixelSettings, TileMaker, lay_on_canvas, pad_to_square
+from gesso.models.llava.preprocess import TileMaker, lay_on_canvas
 from gesso.models.llava.settings import AspectRatio, LlavaSettings
+from gesso.models.pixels import PixelSettings, pad_to_square
 
 SIDE = 12
 FILL = (122, 116, 104)
