@@ -38,7 +38,8 @@ def check_chat(case: Path) -> None:
         files = [case / name for name in description["images"]]
         pictures = [_prepared(chat, file) for file in files]
         pixels = torch.cat([picture.pixels for picture in pictures])
-        _assert_close(pixels, tensors["images_aux"], "images_aux", PIXEL_TOLERANCE)
+        if "images_aux" in tensors:
+            _assert_close(pixels, tensors["images_aux"], "images_aux", PIXEL_TOLERANCE)
         _check_features(chat, pixels, tensors)
         if "batch_of_two_features" in tensors:
             both = torch.cat([pixels, pixels * 0.5])
@@ -47,9 +48,8 @@ def check_chat(case: Path) -> None:
         _check_turns(chat, description, expected, pictures, files, tensors)
         if "text_only_turn" in expected:
             turn = expected["text_only_turn"]
-            logits = _check_turn(
-                chat, Encoded(tuple(turn["input_ids"]), (False,) * len(turn["input_ids"])), turn
-            )
+            ids = tuple(turn["input_ids"])
+            logits = _check_turn(chat, Encoded(ids, (False,) * len(ids)), turn)
             _assert_close(logits[-1:], tensors["text_only_logits_last"], "text only")
         if "splice" in expected:
             _check_splice(chat, pictures, expected["splice"], tensors)
@@ -60,8 +60,8 @@ def _check_features(chat: MgmChat, pixels: Tensor, tensors: Mapping[str, Tensor]
     model, settings = chat.module.model, chat.settings
     grid, whole = settings.image_grid, settings.image_global
     views = views_of(pixels, settings.image_size, grid, whole=whole)
-    wanted = tensors["images"]
-    _assert_close(views.view_as(wanted), wanted, "images", PIXEL_TOLERANCE)
+    if "images" in tensors:
+        _assert_close(views.view_as(tensors["images"]), tensors["images"], "images", PIXEL_TOLERANCE)
     states = model.vision_tower(views.flatten(0, 1), output_hidden_states=True).hidden_states
     tokens = states[settings.select_layer][:, 1:]
     tower = model.vision_tower_aux
@@ -86,18 +86,13 @@ def _check_features(chat: MgmChat, pixels: Tensor, tensors: Mapping[str, Tensor]
         "mined": mined,
         "mined_call0": mined[-1:] if whole else mined,
         "mined_call1": mined[:-1],
-        "resampler_images": tokens + mined,
+        "resampler_images": tokens,
         "projector_in": tokens + mined,
         # Gemma's pictures are scaled here, by the whole model in the original
         "projector_out": torch.stack(chat.module.get_image_features(pixels).pooler_output) / scale,
     }
     for name, value in found.items():
         if name in tensors:
-            if name == "resampler_images" and tensors[name].shape == mined.shape:
-                # what is mined, or what becomes of the tokens with it: the original's hook tells
-                close = min(float((tensors[name] - v).abs().max()) for v in (mined, tokens + mined))
-                assert close <= TOLERANCE * float(tensors[name].abs().max())
-                continue
             _assert_close(value, tensors[name], name)
 
 
@@ -159,8 +154,8 @@ def _check_splice(
     The original lets the row without a picture use up one of the batch's pictures; that one is left out.
     """
     first = pictures[0].pixels
-    mirrored = _mirrored(chat, first, tensors)
-    own = [[first], [], [mirrored]]
+    # the third row has the first picture, turned round in its tensors
+    own = [[first], [], [first.flip(-1)]]
     table = chat.module.get_input_embeddings()
     rows, labels = [], []
     lines = (tensors[f"splice_{name}"] for name in ("input_ids", "labels", "attention_mask"))
@@ -186,12 +181,6 @@ def _check_splice(
             inputs_embeds=embeddings, attention_mask=mask, position_ids=positions, labels=padded
         ).loss
         assert abs(float(loss) - variant["loss"]) <= TOLERANCE * variant["loss"], variant["name"]
-
-
-def _mirrored(chat: MgmChat, pixels: Tensor, tensors: Mapping[str, Tensor]) -> Tensor:
-    """The third picture of the batch: the first one turned round in its tensors."""
-    del chat, tensors
-    return pixels.flip(-1)
 
 
 def _prepared(chat: MgmChat, file: Path) -> ImageTiles:

@@ -73,8 +73,8 @@ class PictureChat(ABC):
         table = self._module.get_input_embeddings()
         device = self._module.device
         images = [image for encoded in batch for image in encoded.images]
-        # the pictures of all in one call rows, then each row takes as many as it has pictures
-        features = iter(self.image_features([i.pixels for i in images], [i.size for i in images]))
+        # the pictures of all rows at once, then each row takes as many as it has
+        features = iter(self.features_of(images))
         rows, labels = [], []
         for encoded in batch:
             ids = torch.tensor(encoded.ids, device=device)

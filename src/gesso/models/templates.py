@@ -2,7 +2,7 @@
 
 Those of LLaVA (haotian-liu/LLaVA at c121f04, `llava/conversation.py`) keep their names and exact texts;
 those of Mini-Gemini (dvlab-research/MGM at 769820c, `mgm/conversation.py`) that LLaVA has not are
-`gemma` and `llama_3`; `storybook` is gesso's own. `gesso.models.rendering` lays conversations out with them.
+`gemma`, `llama_3` and `mixtral_instruct` (which it calls mistral_instruct, too); `storybook` is gesso's own. `gesso.models.rendering` lays conversations out with them.
 """
 
 from dataclasses import dataclass, replace
@@ -217,6 +217,7 @@ TEMPLATES: Final[dict[str, Template]] = {
     "vicuna_v1": _VICUNA_V1,
     "llama_2": _LLAMA_2,
     "mistral_instruct": replace(_LLAMA_2, name="mistral_instruct", system="", between=""),
+    "mixtral_instruct": replace(_LLAMA_2, name="mixtral_instruct", system=""),
     "chatml_direct": _CHATML_DIRECT,
     "mistral_direct": _CHATML_DIRECT,
     "plain": _PLAIN,

@@ -99,7 +99,7 @@ def choose_template(config: Mapping[str, Any]) -> str:
     if family == "llama":
         by_vocabulary = {YI_VOCABULARY: "chatml_direct", LLAMA_3_VOCABULARY: "llama_3"}
         return by_vocabulary.get(int(config.get("vocab_size", 0)), "vicuna_v1")
-    return {"gemma": "gemma", "mixtral": "mistral_instruct", "mistral": "mistral_instruct"}[family]
+    return {"gemma": "gemma", "mixtral": "mixtral_instruct", "mistral": "mixtral_instruct"}[family]
 
 
 def _family(config: Mapping[str, Any]) -> str:
