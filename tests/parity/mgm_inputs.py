@@ -162,8 +162,14 @@ def check_label_masks(case: Path) -> None:
     for entry in _json(case, "expected"):
         tokenizer = AutoTokenizer.from_pretrained(case / "tokenizers" / entry["tokenizer"])
         # the original's run left its tokenizer without <im_start> and <im_end>, which so became letters
-        settings = MgmSettings(template=RENAMED.get(entry["version"], entry["version"]), use_im_start_end=entry["mm_use_im_start_end"],
-                               image_size=8, patch_size=4, image_size_aux=16, max_length=10**6)  # fmt: skip
+        settings = MgmSettings(
+            template=RENAMED.get(entry["version"], entry["version"]),
+            use_im_start_end=entry["mm_use_im_start_end"],
+            image_size=8,
+            patch_size=4,
+            image_size_aux=16,
+            max_length=10**6,
+        )
         processor = MgmProcessor(tokenizer, settings)
         plain = entry["version"] == "plain"
         records = description["records_plain_version" if plain else "records"]

@@ -2,7 +2,8 @@
 
 Those of LLaVA (haotian-liu/LLaVA at c121f04, `llava/conversation.py`) keep their names and exact texts;
 those of Mini-Gemini (dvlab-research/MGM at 769820c, `mgm/conversation.py`) that LLaVA has not are
-`gemma`, `llama_3` and `mixtral_instruct` (which it calls mistral_instruct, too); `storybook` is gesso's own. `gesso.models.rendering` lays conversations out with them.
+`gemma`, `llama_3` and `mixtral_instruct` (its mistral_instruct); `storybook` is gesso's own.
+`gesso.models.rendering` lays conversations out with them.
 """
 
 from dataclasses import dataclass, replace

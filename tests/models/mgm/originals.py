@@ -55,10 +55,6 @@ EXTRAS = {
     "mixtral": {"num_local_experts": 4, "num_experts_per_tok": 2},
     "llama": {},
 }
-    "gemma": {"head_dim": 8},
-    "mixtral": {"num_local_experts": 4, "num_experts_per_tok": 2},
-    "llama": {},
-}
 NAMES = (
     ("model.language_model.", "model."),
     ("model.vision_tower.", "model.vision_tower.vision_tower.vision_model."),

@@ -34,6 +34,7 @@ from gesso.models.mgm.read_config import (
     is_original,
     read_settings,
     read_text_config,
+    tokenizer_config,
     wants_exact_gelu,
 )
 from gesso.models.mgm.towers import find_clip, find_detail_tower
@@ -133,7 +134,8 @@ def _load_original(
     tensors |= added | added_detail
     settings = read_settings(config, vision, choose_template(config))
     # folders of the first stage leave the tokenizer to their base
-    tokenizer = load_tokenizer(folder if source is None or has_tokenizer(folder) else source, text)
+    home = folder if source is None or has_tokenizer(folder) else source
+    tokenizer = load_tokenizer(home, tokenizer_config(text))
     add_picture_tokens(tokenizer, config)
     _require_rows(len(tokenizer), text.vocab_size)
     whole = module_config(

@@ -20,7 +20,14 @@ from gesso.models.mgm.settings import MgmSettings
 from gesso.models.originals import build_text_config
 from gesso.models.towers import square_side
 
-__all__ = ["choose_template", "is_original", "read_settings", "read_text_config", "wants_exact_gelu"]
+__all__ = [
+    "choose_template",
+    "is_original",
+    "read_settings",
+    "read_text_config",
+    "tokenizer_config",
+    "wants_exact_gelu",
+]
 
 FAMILIES: Final[Mapping[str, type[PreTrainedConfig]]] = {
     "gemma": GemmaConfig,
@@ -51,6 +58,15 @@ def read_text_config(config: Mapping[str, Any]) -> PreTrainedConfig:
         UnsupportedError: a language model other than LLaMA, Gemma, Mistral and Mixtral.
     """
     return build_text_config(config, FAMILIES[_family(config)])
+
+
+def tokenizer_config(text: PreTrainedConfig) -> PreTrainedConfig:
+    """The config by which transformers is to choose the class of a language model's tokenizer.
+
+    Mistral's and Mixtral's tokenizers are LLaMA's, but by their own names transformers 5 reads a
+    `tokenizer.model` without the blank that begins each text.
+    """
+    return LlamaConfig() if text.model_type in ("mistral", "mixtral") else text
 
 
 def wants_exact_gelu(config: Mapping[str, Any]) -> bool:
