@@ -42,7 +42,7 @@ def test_a_token_sees_its_own_cells_only() -> None:
     block = build()
     tokens, grid = torch.randn(1, 4, 6), torch.randn(1, 10, 4, 4)
     changed = grid.clone()
-    changed[..., :2, 2:] += torch.randn(2, 2)  # the cells of the token at the right above
+    changed[..., :2, 2:] += torch.randn(10, 2, 2)  # the cells of the token at the right above
     moved = (block(tokens, grid) - block(tokens, changed)).abs().amax(-1)[0]
     assert (moved > 1e-4).tolist() == [False, True, False, False]
 

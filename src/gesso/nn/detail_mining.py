@@ -23,6 +23,20 @@ EPSILON: Final = 1e-5
 """Of the layer norms."""
 
 
+class NormedLinear(nn.Module):
+    """phi: a layer norm followed by a linear layer, [..., width_in] -> [..., width_out]."""
+
+    def __init__(self, width_in: int, width_out: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width_in, EPSILON)
+        self.linear = nn.Linear(width_in, width_out)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Apply both."""
+        outputs: Tensor = self.linear(self.norm(inputs))
+        return outputs
+
+
 class DetailMining(nn.Module):
     """Single-head attention of each token over the cells of its own patch.
 
@@ -41,9 +55,9 @@ class DetailMining(nn.Module):
 
     def __init__(self, width: int, cell_width: int) -> None:
         super().__init__()
-        self.query = nn.Sequential(nn.LayerNorm(width, EPSILON), nn.Linear(width, width))
-        self.key = nn.Sequential(nn.LayerNorm(cell_width, EPSILON), nn.Linear(cell_width, width))
-        self.value = nn.Sequential(nn.LayerNorm(cell_width, EPSILON), nn.Linear(cell_width, width))
+        self.query = NormedLinear(width, width)
+        self.key = NormedLinear(cell_width, width)
+        self.value = NormedLinear(cell_width, width)
 
     def forward(self, tokens: Tensor, cells: Tensor) -> Tensor:
         """What each token takes from the map.
@@ -64,21 +78,22 @@ class DetailMining(nn.Module):
         weights = self._weights(self.query(tokens), plain)  # [B, P*P, s*s]
         # [B, P*P, 1, s*s] x [B, P*P, s*s, C] -> [B, P*P, C]
         mean = (weights[:, :, None] @ plain).squeeze(2)
-        norm, project = self.value
-        mined: Tensor = project(mean * norm.weight + norm.bias)  # [B, P*P, C] -> [B, P*P, W]
+        norm = self.value.norm
+        mined: Tensor = self.value.linear(mean * norm.weight + norm.bias)  # [B, P*P, C] -> [B, P*P, W]
         return mined
 
     def _weights(self, queries: Tensor, plain: Tensor) -> Tensor:
         """Softmax of the scores of each token's cells, [B, P*P, s*s]."""
-        norm, project = self.key
+        norm, linear = self.key.norm, self.key.linear
         # scaled before the product, so that half precision does not overflow
         queries = queries / queries.shape[-1] ** 0.5
-        folded = (queries @ project.weight) * norm.weight  # [B, P*P, W] -> [B, P*P, C]
+        folded = (queries @ linear.weight) * norm.weight  # [B, P*P, W] -> [B, P*P, C]
         scores = (plain @ folded[..., None]).squeeze(-1)  # [B, P*P, s*s, C] x [.., C, 1] -> [B, P*P, s*s]
         # the same for all cells of a token, so no weight depends on it; but trainers that spread a model over
         # machines expect every parameter to take part
-        shift = queries @ project(norm.bias)  # [B, P*P]
-        return (scores + shift[..., None]).softmax(-1, dtype=torch.float32).to(plain.dtype)
+        shift = queries @ linear(norm.bias)  # [B, P*P]
+        weights: Tensor = (scores + shift[..., None]).softmax(-1, dtype=torch.float32)
+        return weights.to(plain.dtype)
 
 
 def cells_of_tokens(cells: Tensor, tokens: int) -> Tensor:

@@ -59,9 +59,11 @@ NAMES = (
     ("model.language_model.", "model."),
     ("model.vision_tower.", "model.vision_tower.vision_tower.vision_model."),
     ("model.multi_modal_projector.", "model.mm_projector."),
-    ("model.detail_mining.query.", "model.vlm_uni_query_projector."),
-    ("model.detail_mining.key.", "model.vlm_uni_aux_projector."),
-    ("model.detail_mining.value.", "model.vlm_uni_val_projector."),
+    *(
+        (f"model.detail_mining.{ours}.{part}.", f"model.vlm_uni_{theirs}_projector.{number}.")
+        for ours, theirs in (("query", "query"), ("key", "aux"), ("value", "val"))
+        for number, part in enumerate(("norm", "linear"))
+    ),
     ("model.vision_tower_aux.embeddings.patch_embeddings.", "model.vision_tower_aux.vision_stem.0."),
     ("model.vision_tower_aux.embeddings.layernorm.", "model.vision_tower_aux.vision_stem.1."),
 )

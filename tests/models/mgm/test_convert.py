@@ -73,7 +73,8 @@ def test_a_gemma_shares_its_head_and_ends_answers_at_its_turn(tmp_path):
 def test_experts_of_a_mixtral_find_their_places(tmp_path):
     tensors = {}
     for key, tensor in originals.weights(family="mixtral").items():
-        key = key.replace(".mlp.", ".block_sparse_moe.")
+        if key.startswith("model.layers."):
+            key = key.replace(".mlp.", ".block_sparse_moe.")
         if key.endswith("gate_up_proj"):
             for e, both in enumerate(tensor):
                 gate, up = both.chunk(2)

@@ -112,8 +112,11 @@ def original_key_rules(*, tied: bool) -> list[KeyRule]:
         *detail_rules("model.vision_tower_aux."),
         KeyRule(rf"{MODEL}mm_projector\.(.*)", r"model.multi_modal_projector.\1"),
         *(
-            KeyRule(rf"{MODEL}vlm_uni_{theirs}_projector\.(.*)", rf"model.detail_mining.{ours}.\1")
+            KeyRule(
+                rf"{MODEL}vlm_uni_{theirs}_projector\.{n}\.(.*)", rf"model.detail_mining.{ours}.{part}.\1"
+            )
             for theirs, ours in MINING.items()
+            for n, part in enumerate(("norm", "linear"))
         ),
     ]
 
