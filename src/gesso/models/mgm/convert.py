@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase
 
 from gesso.core.errors import CheckpointError, UsageError
@@ -90,7 +90,8 @@ def load_mgm(
     else:
         raise UsageError(f"{folder} is complete; leave out base, tower and tower_aux")
     if device is not None:
-        chat.module.to(device)
+        module: nn.Module = chat.module
+        module.to(device)
     return chat
 
 
@@ -112,10 +113,8 @@ def original_key_rules(*, tied: bool) -> list[KeyRule]:
         *detail_rules("model.vision_tower_aux."),
         KeyRule(rf"{MODEL}mm_projector\.(.*)", r"model.multi_modal_projector.\1"),
         *(
-            KeyRule(
-                rf"{MODEL}vlm_uni_{theirs}_projector\.{n}\.(.*)", rf"model.detail_mining.{ours}.{part}.\1"
-            )
-            for theirs, ours in MINING.items()
+            KeyRule(rf"{MODEL}vlm_uni_{their}_projector\.{n}\.(.*)", rf"model.detail_mining.{our}.{part}.\1")
+            for their, our in MINING.items()
             for n, part in enumerate(("norm", "linear"))
         ),
     ]

@@ -50,7 +50,7 @@ class DetailTower(ConvNextModel):
     def __init__(self, config: ConvNextConfig) -> None:
         super().__init__(config)
         # for the pooled output, which no one asks for and no checkpoint has weights for
-        self.layernorm = nn.Identity()
+        self.add_module("layernorm", nn.Identity())
 
     def detail_map(self, pixels: Tensor) -> Tensor:
         """[B, 3, H, H] -> [B, C, H/4, H/4]; stages of larger strides are brought to that size."""
@@ -63,7 +63,7 @@ class DetailTower(ConvNextModel):
 
 def map_width(config: ConvNextConfig) -> int:
     """C, the width of a cell of the map."""
-    return sum(config.hidden_sizes)
+    return sum(config.hidden_sizes or ())
 
 
 def detail_rules(target: str) -> list[KeyRule]:

@@ -2,15 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
 from gesso.models.base import SETTINGS_KEY, ImageTiles
-from gesso.models.mgm.modules import MgmForConditionalGeneration
 from gesso.models.mgm.processor import MgmProcessor
 from gesso.models.mgm.settings import MgmSettings
 from gesso.models.picture_chat import PictureChat
@@ -23,18 +22,18 @@ class MgmChat(PictureChat):
     """A Mini-Gemini: transformers module, settings and processor together.
 
     Args:
-        module: the model.
+        module: a `gesso.models.mgm.modules.MgmForConditionalGeneration`.
         processor: turns messages into its inputs.
     """
 
-    def __init__(self, module: MgmForConditionalGeneration, processor: MgmProcessor) -> None:
+    def __init__(self, module: PreTrainedModel, processor: MgmProcessor) -> None:
         super().__init__(module, processor.settings.max_length)
         self.processor = processor
 
     @classmethod
     def from_parts(
         cls,
-        module: MgmForConditionalGeneration,
+        module: PreTrainedModel,
         settings: MgmSettings,
         tokenizer: PreTrainedTokenizerBase,
         *,
@@ -61,13 +60,14 @@ class MgmChat(PictureChat):
 
     def features_of(self, images: Sequence[ImageTiles]) -> list[Tensor]:
         """Features of pictures as they stand in a prompt, [N_i, D] each; those of one size at once."""
+        module: Any = self._module
         features: dict[int, Tensor] = {}
         sides = [image.pixels.shape[-1] for image in images]
         for side in set(sides):
             # which of the pictures have this size
             places = [place for place, found in enumerate(sides) if found == side]
             pixels = torch.cat([images[place].pixels for place in places])  # [B, 3, H, H]
-            seen = self._module.get_image_features(pixels.to(self._module.device)).pooler_output
+            seen = module.get_image_features(pixels.to(module.device)).pooler_output
             features.update(zip(places, seen, strict=True))
         return [features[place] for place in range(len(images))]
 

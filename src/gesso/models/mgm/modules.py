@@ -22,7 +22,6 @@ from transformers.modeling_outputs import BaseModelOutputWithPooling
 from transformers.models.llava.modeling_llava import LlavaModel
 
 from gesso.core.errors import UsageError
-from gesso.models.base import SETTINGS_KEY
 from gesso.models.mgm.detail_tower import DetailTower, map_width
 from gesso.models.mgm.settings import MgmSettings
 from gesso.models.mgm.views import cut_grid, resize, views_of
@@ -51,9 +50,12 @@ class MgmConfig(LlavaConfig):
 
     def __post_init__(self, **kwargs: Any) -> None:
         """Make the parts' configs, and undo what a Gemma's does to its activation."""
-        super().__post_init__(**kwargs)
+        # transformers does not say what these take
+        inherited: Any = super().__post_init__
+        inherited(**kwargs)
+        text: Any = self.text_config
         if self.exact_gelu:
-            self.text_config.hidden_act = "gelu"
+            text.hidden_act = "gelu"
 
     @property
     def settings(self) -> MgmSettings:
@@ -73,13 +75,12 @@ class MgmModel(LlavaModel):
     def __init__(self, config: MgmConfig) -> None:
         super().__init__(config)
         self.settings = config.settings
-        width = config.vision_config.hidden_size
+        vision, detail, text = _parts(config)
+        projector = build_projector(self.settings.projector_type, vision.hidden_size, text.hidden_size)
         # in place of the one that transformers has just made
-        self.multi_modal_projector = build_projector(
-            self.settings.projector_type, width, config.text_config.hidden_size
-        )
-        self.vision_tower_aux = DetailTower(config.detail_config)
-        self.detail_mining = DetailMining(width, map_width(config.detail_config))
+        self.add_module("multi_modal_projector", projector)
+        self.vision_tower_aux = DetailTower(detail)
+        self.detail_mining = DetailMining(vision.hidden_size, map_width(detail))
 
     def get_image_features(self, pixel_values: Tensor, **options: Any) -> BaseModelOutputWithPooling:
         """Features of pictures of one size.
@@ -107,7 +108,9 @@ class MgmModel(LlavaModel):
             tokens = tokens.roll(1, dims=1)
         rows = tokens.flatten(1, 2)  # [B, V, P*P, W] -> [B, V*P*P, W]
         features = self.multi_modal_projector(rows) * self._scale(rows)  # [B, V*P*P, D]
-        return BaseModelOutputWithPooling(last_hidden_state=rows, pooler_output=list(features))
+        # one entry a picture, as transformers' own LLaVA has it, though it declares a tensor
+        each: Any = list(features)
+        return BaseModelOutputWithPooling(last_hidden_state=rows, pooler_output=each)
 
     def _tokens(self, pixels: Tensor) -> tuple[Tensor, bool]:
         """Tokens of all views [B, V, P*P, W], and whether the last view shows the whole picture."""
@@ -153,12 +156,20 @@ class MgmForConditionalGeneration(LlavaForConditionalGeneration):
         # past LLaVA's own, which would make its towers and language model only to throw them away
         super(LlavaForConditionalGeneration, self).__init__(config)
         self.model = MgmModel(config)
-        self.lm_head = nn.Linear(config.text_config.hidden_size, config.text_config.vocab_size, bias=False)
-        self.post_init()
+        _, _, text = _parts(config)
+        self.lm_head = nn.Linear(text.hidden_size, text.vocab_size, bias=False)
+        finish: Any = self.post_init
+        finish()
 
     def get_image_features(self, pixel_values: Tensor, **options: Any) -> BaseModelOutputWithPooling:
         """Features of pictures; see `MgmModel.get_image_features`."""
-        return self.model.get_image_features(pixel_values, **options)
+        output: BaseModelOutputWithPooling = self.model.get_image_features(pixel_values, **options)
+        return output
+
+
+def _parts(config: MgmConfig) -> tuple[Any, Any, Any]:
+    """Configs of both towers and of the language model, which once made are no dicts any more."""
+    return config.vision_config, config.detail_config, config.text_config
 
 
 # so that Auto classes find a saved folder's class, once gesso is imported
@@ -195,5 +206,5 @@ def module_config(
         image_seq_length=views * settings.grid_side**2,
         vision_feature_layer=settings.select_layer,
         tie_word_embeddings=text.tie_word_embeddings,
-        **{SETTINGS_KEY: settings.to_dict()},
+        gesso=settings.to_dict(),
     )

@@ -60,7 +60,7 @@ def find_clip(
         raise UnsupportedError(f"mm_vision_tower {name!r} is an EVA tower, whose features the original "
                                "cannot mine either; allowed: CLIP towers")  # fmt: skip
     held = any(key.startswith(TOWER_PREFIX) for key in tensors)
-    published = PUBLISHED.get(PurePosixPath(name).name)
+    published = PUBLISHED.get(PurePosixPath(name).name, name)
     if held and given is None and published in KNOWN_CLIPS:
         return CLIPVisionConfig(**KNOWN_CLIPS[published]), PixelSettings(), {}
     folder = _folder(name, checkpoint, given, "mm_vision_tower", "tower")
