@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from gesso.core.errors import UsageError
 
-__all__ = ["DetailMining", "cells_of_tokens"]
+__all__ = ["DetailMining", "NormedLinear", "cells_of_tokens"]
 
 EPSILON: Final = 1e-5
 """Of the layer norms."""
