@@ -14,6 +14,7 @@ from gesso.engines import builders
 from gesso.engines.builders import (
     GIVES,
     build_llava,
+    build_mgm,
     build_text_chat,
     builder_for,
     device_of,
@@ -24,6 +25,7 @@ from gesso.engines.chat import Chat
 from gesso.engines.options import LoadOptions
 from gesso.models.clip import ClipEncoder
 from gesso.models.templates import storybook_jinja
+from models.mgm import originals as mgm
 
 OPTIONS = LoadOptions()
 
@@ -71,6 +73,17 @@ def test_the_builder_of_a_folder_follows_from_its_config(
 ) -> None:
     builder = import_target(builder_for(folders[name]))
     assert isinstance(builder(folders[name], OPTIONS), kind)
+
+
+def test_a_mini_gemini_folder_answers_and_is_known_by_its_config(tmp_path: Path) -> None:
+    mgm.chat().save_pretrained(tmp_path)
+    builder = import_target(builder_for(tmp_path))
+    assert builder is build_mgm
+    picture = Image(Picture.effect_noise((40, 30), 80).convert("RGB"))
+    answer = builder(tmp_path, OPTIONS).chat([user(picture, "what is this?")], Sampling(max_new_tokens=5))
+    assert answer.usage.completion_tokens <= 5
+    (tmp_path / "config.json").write_text(json.dumps(mgm.FLAT))
+    assert import_target(builder_for(tmp_path)) is build_mgm
 
 
 def test_other_folders_are_refused_by_their_type(tmp_path: Path) -> None:

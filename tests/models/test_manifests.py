@@ -21,7 +21,8 @@ from gesso.models.llava.convert import original_key_rules
 from gesso.models.llava.lora import merge_lora
 from gesso.models.llava.modules import build_module, module_config
 from gesso.models.llava.read_config import choose_template, read_settings, read_text_config
-from gesso.models.llava.towers import CLIP_KEYS, KNOWN, TOWER_PREFIX
+from gesso.models.llava.towers import CLIP_KEYS, TOWER_PREFIX
+from gesso.models.towers import KNOWN_CLIPS
 
 MANIFESTS = Path(__file__).parents[1] / "manifests"
 FULL = ["llava-v1.5-7b", "llava-v1.5-13b", "llava-v1.6-vicuna-7b", "llava-v1.6-vicuna-13b",
@@ -39,7 +40,7 @@ def flat_config(info):
 
 
 def build(config):
-    vision = CLIPVisionConfig(**KNOWN[config["mm_vision_tower"]])
+    vision = CLIPVisionConfig(**KNOWN_CLIPS[config["mm_vision_tower"]])
     settings = read_settings(config, vision, choose_template(config, "checkpoint"))
     with torch.device("meta"):
         return settings, build_module(module_config(settings, vision, read_text_config(config)))
@@ -127,7 +128,7 @@ VISION = [KeyRule(r"vision_model\.(.*)", r"\1")]
             "clip-vit-large-patch14-336.vision",
             VISION,
             CLIPVisionModel,
-            CLIPVisionConfig(**KNOWN["openai/clip-vit-large-patch14-336"]),
+            CLIPVisionConfig(**KNOWN_CLIPS["openai/clip-vit-large-patch14-336"]),
         ),
         ("clip-vit-large-patch14.text", TEXT, CLIPTextModel, None),
         ("clip-bigg-14.text", [KeyRule(r"(.*)", r"\1")], CLIPTextModelWithProjection, None),

@@ -36,6 +36,16 @@ def test_pictures_may_come_in_any_user_turn() -> None:
     assert text.endswith("USER: Hello. ASSISTANT: Hello!</s>USER: <image>\nWhat? ASSISTANT:")
 
 
+def test_several_pictures_may_be_numbered_across_turns() -> None:
+    messages = [user(Image("a"), Image("b"), "?"), assistant("a"), user(Image("c"), "?")]
+    for count, numbers in ((3, ["1", "2", "3"]), (1, [])):
+        pieces = render(
+            get_template("vicuna_v1"), messages[-count:], add_generation_prompt=True, number_pictures=True
+        )
+        text = "".join("<image>" if piece.kind == "picture" else piece.text for piece in pieces)
+        assert [number for number in "1234" if f"Image {number}:<image>" in text] == numbers
+
+
 def test_marks_and_tags_stand_around_pictures() -> None:
     assert "USER: <im_start><image><im_end>\nWhat?" in _text("v1", TALK, mark_pictures=True)
     assert "USER: <Image><image></Image>\nWhat?" in _text("v1_mmtag", TALK)

@@ -45,6 +45,8 @@ def test_an_unknown_name_lists_near_ones() -> None:
         ("v1", "</s>"),
         ("llama_2", "</s>"),
         ("mpt", "<|im_end|>"),
+        ("llama_3", "<|eot_id|>"),
+        ("gemma", "<end_of_turn>\n<eos>"),
         ("plain", "\n"),
         ("storybook", None),
     ],

@@ -17,9 +17,10 @@ from gesso.core.errors import UsageError
 from gesso.core.messages import Image, Message, assistant, user
 from gesso.models.base import Encoded
 from gesso.models.llava.anyres import best_canvas, image_token_count, placement, tile_grid, unpadded
-from gesso.models.llava.preprocess import PixelSettings, TileMaker, lay_on_canvas, pad_to_square
+from gesso.models.llava.preprocess import TileMaker, lay_on_canvas
 from gesso.models.llava.processor import LlavaProcessor
 from gesso.models.llava.settings import LlavaSettings
+from gesso.models.pixels import PixelSettings, pad_to_square
 from gesso.models.rendering import render
 from gesso.models.templates import TEMPLATES, get_template, template_name_for
 from gesso.models.tokens import PromptTokenizer

@@ -24,11 +24,13 @@ from gesso.models.llava.anyres import tile_grid
 from gesso.models.llava.convert import load_llava
 from gesso.models.llava.lora import merge_lora
 from gesso.models.llava.model import LlavaChat
-from gesso.models.llava.preprocess import PixelSettings, TileMaker
+from gesso.models.llava.preprocess import TileMaker
 from gesso.models.llava.processor import LlavaProcessor
-from gesso.models.llava.read_config import read_settings, read_tower_config
+from gesso.models.llava.read_config import read_settings
 from gesso.models.llava.towers import MPT_TOWER_PREFIX, TOWER_PREFIX
+from gesso.models.pixels import PixelSettings
 from gesso.models.tokens import PromptTokenizer
+from gesso.models.towers import read_tower_config
 from gesso.nn.merge import join_flat, join_lines, pad_rows, splice
 from gesso.nn.projectors import build_projector
 

@@ -18,12 +18,15 @@ from gesso.models.clip import ClipEncoder
 from gesso.models.llava.convert import load_llava
 from gesso.models.llava.processor import LlavaProcessor
 from gesso.models.llava.settings import LlavaSettings
+from gesso.models.mgm.convert import load_mgm
+from gesso.models.processor import PictureProcessor
 from gesso.models.templates import storybook_jinja
 
 __all__ = [
     "GIVES",
     "build_clip",
     "build_llava",
+    "build_mgm",
     "build_text_chat",
     "builder_for",
     "device_of",
@@ -43,6 +46,15 @@ def build_llava(folder: Path, options: LoadOptions) -> Chat:
     base = options.base or adapter_base(folder)
     device = device_of(options)
     model = load_llava(folder, dtype=dtype_of(folder, options), device=device, base=base and folder_of(base))
+    module: nn.Module = model.module
+    module.eval()
+    return Chat(model, model.processor, stop=_stops(model.processor))
+
+
+def build_mgm(folder: Path, options: LoadOptions) -> Chat:
+    """A Mini-Gemini of any size, or a checkpoint of its first stage with its base."""
+    base = options.base and folder_of(options.base)
+    model = load_mgm(folder, dtype=dtype_of(folder, options), device=device_of(options), base=base)
     module: nn.Module = model.module
     module.eval()
     return Chat(model, model.processor, stop=_stops(model.processor))
@@ -78,6 +90,9 @@ def builder_for(folder: Path) -> str:
     """
     config = read_json(folder / "config.json")
     kind = str(config.get("model_type", ""))
+    # before LLaVA, from which it has most of its entries
+    if kind == "gesso_mgm" or "mm_vision_tower_aux" in config:
+        return "gesso.engines.builders:build_mgm"
     if "llava" in kind or "mm_vision_tower" in config:
         return "gesso.engines.builders:build_llava"
     if kind == "clip":
@@ -91,8 +106,8 @@ def builder_for(folder: Path) -> str:
     if kind == "llama":
         return "gesso.engines.builders:build_text_chat"
     raise UnsupportedError(f"{folder} holds a model of type {kind or 'unknown'!r}; this version of gesso "
-                           "runs LLaVA folders, planners, language models with a chat template, and what "
-                           "`gesso train` writes")  # fmt: skip
+                           "runs LLaVA and Mini-Gemini folders, planners, language models with a chat "
+                           "template, and what `gesso train` writes")  # fmt: skip
 
 
 def device_of(options: LoadOptions) -> torch.device:
@@ -144,7 +159,7 @@ def _has_template(folder: Path) -> bool:
     return template not in (None, storybook_jinja())
 
 
-def _stops(processor: LlavaProcessor) -> tuple[str, ...]:
+def _stops(processor: PictureProcessor) -> tuple[str, ...]:
     stop = processor.template.stop
     return (stop,) if stop else ()
 

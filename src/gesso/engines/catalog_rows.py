@@ -19,6 +19,7 @@ BUILDERS: Final = {
     "mini-omost": "gesso.engines.plan_build:build_planner",
     "mini-sdxl": "gesso.engines.paint_build:build_painter",
     "llava": "gesso.engines.builders:build_llava",
+    "mgm": "gesso.engines.builders:build_mgm",
     "omost": "gesso.engines.plan_build:build_omost",
     "realvisxl_v4.0": "gesso.engines.paint_build:build_painter",
 }
@@ -93,7 +94,7 @@ llava-v1.6-34b-hf | apache | 34_752_083_968 | | LLaVA 1.6 on Nous-Hermes-2-Yi 34
 LLaVA-7b-delta-v0 | apache | 7_046_000_000 | | LLaVA 1.0 as a difference to LLaMA 7B, which it needs
 LLaVA-Lightning-MPT-7B-preview | nc-sa | 6_957_000_000 | | LLaVA 1.0 on MPT 7B
 
-[mgm YanweiLi | text image > text | 0.3]
+[mgm YanweiLi | text image > text | 0.2]
 MGM-2B | nc | 3_019_166_144 | | Mini-Gemini on Gemma 2B
 MGM-7B | nc | 7_266_093_504 | | Mini-Gemini on Vicuna 7B
 MGM-7B-HD | nc | 7_266_093_504 | | Mini-Gemini on Vicuna 7B, high resolution

@@ -6,7 +6,7 @@ language model). Everything above works on these two alone, so it need not know 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
 from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -14,7 +14,12 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from gesso.core.messages import Message
 from gesso.nn.merge import IGNORE_INDEX, IMAGE_INDEX
 
-__all__ = ["IGNORE_INDEX", "IMAGE_INDEX", "ChatModel", "Encoded", "ImageTiles", "Processor"]
+__all__ = [
+    "IGNORE_INDEX", "IMAGE_INDEX", "SETTINGS_KEY", "ChatModel", "Encoded", "ImageTiles", "Processor",
+]  # fmt: skip
+
+SETTINGS_KEY: Final = "gesso"
+"""Where a saved config keeps the settings of a family that transformers has no names for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +27,8 @@ class ImageTiles:
     """One picture as a vision tower takes it.
 
     Attributes:
-        pixels: [T, 3, S, S]; the overview first, then AnyRes tiles row by row; T = 1 without AnyRes.
+        pixels: [T, 3, S, S]; the overview first, then AnyRes tiles row by row; T = 1 without AnyRes. In
+            float32 as the processor makes them; models cast them.
         size: (width, height) of the original picture in pixels.
     """
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Literal
 
 from gesso.core.errors import UnsupportedError, UsageError
@@ -34,6 +35,7 @@ def render(
     add_generation_prompt: bool,
     end_token: str = "</s>",
     mark_pictures: bool = False,
+    number_pictures: bool = False,
 ) -> tuple[Piece, ...]:
     """Lay out a conversation.
 
@@ -46,6 +48,8 @@ def render(
         add_generation_prompt: whether the text ends where the assistant is to speak.
         end_token: stands where the template asks for the tokenizer's end token.
         mark_pictures: whether pictures stand between `<im_start>` and `<im_end>`.
+        number_pictures: whether, where there are several, "Image 1:" and so on stand before them, as
+            Mini-Gemini's chat program has it.
 
     Raises:
         UsageError: the roles are out of order.
@@ -54,7 +58,9 @@ def render(
     system, turns = _split_system(template, messages)
     _check_turns(template, turns, add_generation_prompt)
     # an opening may be empty: a LLaMA-2 prompt ends with the user's turn
-    pieces = _Layout(template, end_token, mark_pictures).turns(system, turns)
+    several = sum(len(message.images) for message in turns) > 1
+    numbers = count(1) if number_pictures and several else None
+    pieces = _Layout(template, end_token, mark_pictures, numbers).turns(system, turns)
     prompt = [Piece("markup", template.opening)] if add_generation_prompt else []
     return tuple(piece for piece in (*pieces, *prompt) if piece.text or piece.kind == "picture")
 
@@ -99,6 +105,7 @@ class _Layout:
     template: Template
     end_token: str
     mark_pictures: bool
+    numbers: Iterator[int] | None
 
     def turns(self, system: Piece, turns: Sequence[Message]) -> Iterator[Piece]:
         template = self.template
@@ -148,6 +155,8 @@ class _Layout:
         before, after = self.template.around_picture
         if self.mark_pictures:
             before, after = f"{before}<im_start>", f"<im_end>{after}"
+        if self.numbers is not None:
+            before = f"{before}Image {next(self.numbers)}:"
         return Piece("markup", before), Piece("picture"), Piece("markup", after)
 
     def _answer(self, text: str, *, supervised: bool) -> Iterator[Piece]:

@@ -1,7 +1,9 @@
 """Conversation templates by name: the fixed texts around what user and assistant say.
 
 Those of LLaVA (haotian-liu/LLaVA at c121f04, `llava/conversation.py`) keep their names and exact texts;
-`storybook` is gesso's own. `gesso.models.rendering` lays conversations out with them.
+those of Mini-Gemini (dvlab-research/MGM at 769820c, `mgm/conversation.py`) that LLaVA has not are
+`gemma`, `llama_3` and `mixtral_instruct` (its mistral_instruct); `storybook` is gesso's own.
+`gesso.models.rendering` lays conversations out with them.
 """
 
 from dataclasses import dataclass, replace
@@ -190,6 +192,22 @@ _CHATML_DIRECT: Final = replace(_MPT, name="chatml_direct", system="Answer the q
 _PLAIN: Final = Template(
     name="plain", around_user=("", "\n"), opening="", around_answer=("", "\n"), captions=True
 )
+# Google's own format, but for the end token behind each answer
+_GEMMA: Final = Template(
+    name="gemma",
+    around_user=("<start_of_turn>user\n", "<end_of_turn>\n"),
+    opening="<start_of_turn>model\n",
+    around_answer=("", "<end_of_turn>\n<eos>"),
+)
+_LLAMA_3: Final = Template(
+    name="llama_3",
+    system=_LLAVA_LLAMA_2_SYSTEM,
+    around_system=("<|start_header_id|>system<|end_header_id|>\n\n", "<|eot_id|>"),
+    around_user=("<|start_header_id|>user<|end_header_id|>\n\n", "<|eot_id|>"),
+    # "system" where Meta has "assistant": a slip, but the published model was trained with it
+    opening="<|start_header_id|>system<|end_header_id|>\n\n",
+    around_answer=("", "<|eot_id|>"),
+)
 _MMTAG: Final = ("<Image>", "</Image>")
 
 TEMPLATES: Final[dict[str, Template]] = {
@@ -200,6 +218,7 @@ TEMPLATES: Final[dict[str, Template]] = {
     "vicuna_v1": _VICUNA_V1,
     "llama_2": _LLAMA_2,
     "mistral_instruct": replace(_LLAMA_2, name="mistral_instruct", system="", between=""),
+    "mixtral_instruct": replace(_LLAMA_2, name="mixtral_instruct", system=""),
     "chatml_direct": _CHATML_DIRECT,
     "mistral_direct": _CHATML_DIRECT,
     "plain": _PLAIN,
@@ -210,6 +229,8 @@ TEMPLATES: Final[dict[str, Template]] = {
     "v1_mmtag": replace(_VICUNA_V1, name="v1_mmtag", system=_MMTAG_SYSTEM, around_picture=_MMTAG),
     "llava_llama_2": replace(_LLAMA_2, name="llava_llama_2", system=_LLAVA_LLAMA_2_SYSTEM),
     "mpt": _MPT,
+    "gemma": _GEMMA,
+    "llama_3": _LLAMA_3,
     "storybook": Template(
         # the minis' own: no system text, and role names that are whole tokens of theirs (`train.texts`)
         name="storybook",

@@ -5,7 +5,7 @@ import pytest
 
 import tiny
 from gesso.models.llava.export import write_processor
-from gesso.models.llava.preprocess import PixelSettings
+from gesso.models.pixels import PixelSettings
 from models.llava import originals
 
 PIXELS = PixelSettings(mean=(0.5, 0.4, 0.3), std=(0.2, 0.3, 0.4), shortest_edge=32)

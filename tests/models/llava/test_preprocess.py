@@ -1,6 +1,3 @@
-import json
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -10,8 +7,9 @@ from PIL import Image
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
 from gesso.core.errors import CheckpointError
-from gesso.models.llava.preprocess import PixelSettings, TileMaker, lay_on_canvas, pad_to_square
+from gesso.models.llava.preprocess import TileMaker, lay_on_canvas
 from gesso.models.llava.settings import AspectRatio, LlavaSettings
+from gesso.models.pixels import PixelSettings, pad_to_square
 
 SIDE = 12
 FILL = (122, 116, 104)
@@ -92,43 +90,10 @@ def test_the_overview_can_stand_alone() -> None:
     assert torch.equal(alone, _maker("anyres")(image).pixels[:1])
 
 
-def test_squares_are_padded_in_the_middle() -> None:
-    square = np.asarray(pad_to_square(Image.new("RGB", (2, 5), "white"), FILL))
-    assert square.shape == (5, 5, 3)
-    assert (square[:, 1:3] == 255).all()
-    assert (square[:, [0, 3, 4]] == FILL).all()
-
-
 def test_canvases_are_black_around_the_picture() -> None:
     canvas = np.asarray(lay_on_canvas(Image.new("RGB", (10, 5), "white"), (20, 20)))
     assert (canvas[5:15] == 255).all()
     assert canvas[:5].max() == canvas[15:].max() == 0
-
-
-def test_settings_are_read_from_a_checkpoint_folder(tmp_path: Path) -> None:
-    assert PixelSettings.from_folder(tmp_path) == PixelSettings()
-    pixels = PixelSettings(mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5), shortest_edge=16)
-    nested = {"image_processor": pixels.to_values(12), "processor_class": "LlavaProcessor"}
-    (tmp_path / "processor_config.json").write_text(json.dumps(nested))
-    assert PixelSettings.from_folder(tmp_path) == pixels
-    (tmp_path / "preprocessor_config.json").write_text(json.dumps({"size": 20, "image_std": [1, 1, 1]}))
-    assert PixelSettings.from_folder(tmp_path) == PixelSettings(std=(1, 1, 1), shortest_edge=20)
-
-
-def test_a_processor_without_all_steps_is_refused() -> None:
-    with pytest.raises(CheckpointError, match="switches off do_resize, do_normalize"):
-        PixelSettings.from_values({"do_resize": False, "do_normalize": False})
-
-
-def test_a_processor_that_squashes_pictures_is_refused() -> None:
-    with pytest.raises(CheckpointError, match=r"resizes to .*'height': 12.*shortest_edge"):
-        PixelSettings.from_values({"size": {"height": 12, "width": 12}})
-
-
-def test_a_damaged_file_is_named(tmp_path: Path) -> None:
-    (tmp_path / "preprocessor_config.json").write_text("{")
-    with pytest.raises(CheckpointError, match=r"cannot read .*preprocessor_config\.json"):
-        PixelSettings.from_folder(tmp_path)
 
 
 def test_a_picture_smaller_than_a_tile_is_refused() -> None:

@@ -12,9 +12,9 @@ from gesso.models.llava.read_config import (
     read_saved_settings,
     read_settings,
     read_text_config,
-    read_tower_config,
 )
 from gesso.models.templates import TEMPLATES
+from gesso.models.towers import read_tower_config
 from models.llava import originals
 
 TOWER = CLIPVisionConfig(image_size=28, patch_size=7)

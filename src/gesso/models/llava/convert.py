@@ -14,9 +14,10 @@ from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoTokenizer, PreTrainedConfig, PreTrainedTokenizerBase
+from transformers import AutoConfig, PreTrainedConfig
 
 from gesso.core.errors import CheckpointError, UsageError
+from gesso.models.base import SETTINGS_KEY
 from gesso.models.checkpoints import (
     KeyRule,
     fill,
@@ -28,8 +29,7 @@ from gesso.models.checkpoints import (
 )
 from gesso.models.llava.lora import is_lora, merge_lora
 from gesso.models.llava.model import LlavaChat
-from gesso.models.llava.modules import MODULES, SETTINGS_KEY, module_config
-from gesso.models.llava.preprocess import PixelSettings
+from gesso.models.llava.modules import MODULES, module_config
 from gesso.models.llava.read_config import (
     choose_template,
     is_original,
@@ -39,6 +39,15 @@ from gesso.models.llava.read_config import (
 )
 from gesso.models.llava.settings import LlavaSettings
 from gesso.models.llava.towers import find_tower, tower_tensors
+from gesso.models.originals import (
+    add_picture_tokens,
+    dtype_of,
+    has_tokenizer,
+    load_tokenizer,
+    require_clean,
+    unused_token,
+)
+from gesso.models.pixels import PixelSettings
 
 __all__ = ["load_llava", "original_key_rules"]
 
@@ -127,13 +136,13 @@ def _load_original(
         tensors = merge_lora(tensors, folder)
     text = read_text_config(config)
     # LoRA and projector folders often leave the tokenizer to their base
-    tokenizer = _tokenizer(folder if source is None or _has_tokenizer(folder) else source, text)
-    _add_tokens(tokenizer, config)
+    tokenizer = load_tokenizer(folder if source is None or has_tokenizer(folder) else source, text)
+    add_picture_tokens(tokenizer, config)
     tensors = _grow(tensors, text, len(tokenizer))
     names = rename_keys(tensors, original_key_rules(settings))
     ours = {name: tensors[key] for key, name in names.items()}
-    whole = module_config(settings, found.config, text, image_token_index=_unused_token(tokenizer))
-    module = fill(MODULES[type(whole)], whole, ours, dtype or _dtype_of(tensors))
+    whole = module_config(settings, found.config, text, image_token_index=unused_token(tokenizer))
+    module = fill(MODULES[type(whole)], whole, ours, dtype or dtype_of(tensors, EMBEDDINGS))
     return LlavaChat.from_parts(module, settings, tokenizer, pixels=found.pixels)
 
 
@@ -156,29 +165,6 @@ def _language_tensors(folder: Path, base: Path | None) -> dict[str, Tensor]:
     return open_tensors(files) | ({} if lora else open_tensors([projector]))
 
 
-def _has_tokenizer(folder: Path) -> bool:
-    return any((folder / name).is_file() for name in ("tokenizer.json", "tokenizer.model"))
-
-
-def _tokenizer(folder: Path, text: PreTrainedConfig | None = None) -> PreTrainedTokenizerBase:
-    """The folder's tokenizer; a flat config.json beside it is not read."""
-    try:
-        # without `config` transformers would read the flat config.json as its own LlavaConfig
-        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder, config=text)
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{folder} has no tokenizer that can be read: {error}") from error
-    return tokenizer
-
-
-def _add_tokens(tokenizer: PreTrainedTokenizerBase, config: Mapping[str, Any]) -> None:
-    """Add the picture tokens the original adds after loading; mm_use_im_patch_token is true unless said."""
-    added = ["<im_patch>"] if config.get("mm_use_im_patch_token", True) else []
-    if config.get("mm_use_im_start_end", False):
-        added += ["<im_start>", "<im_end>"]
-    # tokens it already has are left as they are
-    tokenizer.add_tokens(added, special_tokens=True)
-
-
 def _grow(tensors: Mapping[str, Tensor], text: PreTrainedConfig, tokens: int) -> dict[str, Tensor]:
     """Give new tokens embeddings: the mean of the others, as the original's trainer does.
 
@@ -199,21 +185,6 @@ def _grow(tensors: Mapping[str, Tensor], text: PreTrainedConfig, tokens: int) ->
     return grown
 
 
-def _dtype_of(tensors: Mapping[str, Tensor]) -> torch.dtype:
-    """The dtype of the language model."""
-    found = [tensors[name].dtype for name in EMBEDDINGS if name in tensors]
-    if not found:
-        raise CheckpointError(f"the checkpoint has no token embeddings ({' or '.join(EMBEDDINGS[:2])}); "
-                              "a file of its weights is missing, fetch it again")  # fmt: skip
-    return found[0]
-
-
-def _unused_token(tokenizer: PreTrainedTokenizerBase) -> int:
-    """An id that no text gives, to stand for pictures where transformers reads ids by itself."""
-    # never looked for in our ids, which hold IMAGE_INDEX; transformers' own generate needs some number
-    return int(tokenizer.unk_token_id or 0)
-
-
 def _load_saved(folder: Path, dtype: torch.dtype | None) -> LlavaChat:
     """A folder in transformers' own format."""
     config = AutoConfig.from_pretrained(folder)
@@ -225,20 +196,9 @@ def _load_saved(folder: Path, dtype: torch.dtype | None) -> LlavaChat:
         folder, config=config, dtype=dtype or "auto", output_loading_info=True
     )
     module, report = loaded
-    _require_clean(report, folder)
+    require_clean(report, folder)
     # gesso's own folders say everything; of others the settings are worked out
     saved = getattr(config, SETTINGS_KEY, None)
     settings = LlavaSettings.from_dict(saved) if saved else read_saved_settings(config, folder.name)
     pixels = PixelSettings.from_folder(folder)
-    return LlavaChat.from_parts(module, settings, _tokenizer(folder), pixels=pixels)
-
-
-def _require_clean(report: Mapping[str, Any], folder: Path) -> None:
-    """Refuse what transformers only warns of: weights missing, left over or of another shape."""
-    for what in ("missing_keys", "unexpected_keys", "mismatched_keys"):
-        keys = sorted(map(str, report[what]))
-        if keys:
-            raise CheckpointError(
-                f"{folder}: {len(keys)} {what.replace('_', ' ')}, such as {', '.join(keys[:5])}; "
-                "weights and config.json must come from the same model"
-            )
+    return LlavaChat.from_parts(module, settings, load_tokenizer(folder), pixels=pixels)

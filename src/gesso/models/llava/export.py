@@ -11,8 +11,8 @@ from transformers import LlavaNextProcessor, LlavaProcessor
 from transformers.models.llava.image_processing_pil_llava import LlavaImageProcessorPil
 from transformers.models.llava_next.image_processing_pil_llava_next import LlavaNextImageProcessorPil
 
-from gesso.models.llava.preprocess import PixelSettings
 from gesso.models.llava.settings import LlavaSettings
+from gesso.models.pixels import PixelSettings
 from gesso.models.templates import storybook_jinja
 
 __all__ = ["write_processor"]

@@ -9,26 +9,26 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from gesso.core.errors import UsageError
-from gesso.models.base import IGNORE_INDEX, Encoded, ImageTiles
-from gesso.models.llava.anyres import image_token_count, tile_grid, unpadded
+from gesso.models.base import SETTINGS_KEY, ImageTiles
+from gesso.models.llava.anyres import tile_grid, unpadded
 from gesso.models.llava.export import write_processor
-from gesso.models.llava.modules import SETTINGS_KEY
-from gesso.models.llava.preprocess import PixelSettings
 from gesso.models.llava.processor import LlavaProcessor
 from gesso.models.llava.settings import LlavaSettings
-from gesso.nn.merge import join_flat, join_lines, pad_rows, splice
+from gesso.models.picture_chat import PictureChat
+from gesso.models.pixels import PixelSettings
+from gesso.nn.merge import join_flat, join_lines
 
 __all__ = ["LlavaChat"]
 
 Size = tuple[int, int]
 
 
-class LlavaChat:
+class LlavaChat(PictureChat):
     """A LLaVA of any version: transformers module, settings and processor together.
 
     It computes picture features and their merging itself, in one way for all versions, and leaves tower,
-    projector and language model to the module. Letters: T tiles, N positions of one picture, L positions of a
-    prompt, B prompts, D width of the language model.
+    projector and language model to the module. Letters: T tiles, P patches of a tile, N positions of one
+    picture, D width of the language model.
 
     Args:
         module: of one of the classes in `gesso.models.llava.modules`.
@@ -36,7 +36,7 @@ class LlavaChat:
     """
 
     def __init__(self, module: PreTrainedModel, processor: LlavaProcessor) -> None:
-        self._module = module
+        super().__init__(module, processor.settings.max_length)
         self.processor = processor
 
     @classmethod
@@ -55,19 +55,6 @@ class LlavaChat:
     def settings(self) -> LlavaSettings:
         """What distinguishes this LLaVA from others."""
         return self.processor.settings
-
-    @property
-    def module(self) -> PreTrainedModel:
-        """The whole model."""
-        return self._module
-
-    @property
-    def language_model(self) -> PreTrainedModel:
-        """The causal language model: the whole module, which given embeddings leaves the tower alone.
-
-        Its text settings are `config.get_text_config()`.
-        """
-        return self._module
 
     @property
     def parts(self) -> Mapping[str, nn.Module]:
@@ -112,28 +99,13 @@ class LlavaChat:
         places = sizes if sizes is not None else [(1, 1)] * len(tiles)
         return [self._merge(features, size) for features, size in zip(per_picture, places, strict=True)]
 
+    def features_of(self, images: Sequence[ImageTiles]) -> list[Tensor]:
+        """Features of pictures as they stand in a prompt, [N_i, D] each."""
+        return self.image_features([image.pixels for image in images], [image.size for image in images])
+
     def feature_count(self, image: ImageTiles) -> int:
         """How many positions a picture takes in a prompt."""
-        return image_token_count(image.size, len(image.pixels), self.settings)
-
-    def embed(self, encoded: Encoded) -> Tensor:
-        """Prompt embeddings [L, D]."""
-        return self._splice([encoded])[0][0]
-
-    def embed_batch(self, batch: Sequence[Encoded]) -> tuple[Tensor, Tensor, Tensor]:
-        """Embeddings of conversations for training, differentiable, padded on the right.
-
-        Rows beyond the model's longest sequence are cut at their end, as the original does.
-
-        Returns:
-            embeddings [B, L, D], labels [B, L] (`IGNORE_INDEX` where nothing is learned), mask [B, L].
-        """
-        rows, labels = self._splice(batch)
-        limit = self.settings.max_length
-        # after the pictures are in, which the original does, too: a row may end in the middle of a picture
-        embeddings, mask = pad_rows(rows, max_length=limit)  # [B, L, D], [B, L]
-        cut = [row[:limit] for row in labels]
-        return embeddings, nn.utils.rnn.pad_sequence(cut, True, IGNORE_INDEX), mask
+        return self.processor.picture_width(image)
 
     def save_pretrained(self, folder: Path) -> None:
         """Write a folder that `load_llava` reads, and plain transformers too if it has such a model."""
@@ -152,21 +124,3 @@ class LlavaChat:
         # slices of the grid of patches [H, W] that hold the picture
         shown = unpadded(size, (columns * side, rows * side))
         return join_lines(features, grid, shown, self._module.model.image_newline)
-
-    def _splice(self, batch: Sequence[Encoded]) -> tuple[list[Tensor], list[Tensor]]:
-        """Embeddings [L_i, D] and labels [L_i] of each conversation; one pass of the tower for all."""
-        table = self._module.get_input_embeddings()
-        device = self._module.device
-        images = [image for encoded in batch for image in encoded.images]
-        # one pass of the tower for all rows, then each row takes as many as it has pictures
-        features = iter(self.image_features([i.pixels for i in images], [i.size for i in images]))
-        rows, labels = [], []
-        for encoded in batch:
-            ids = torch.tensor(encoded.ids, device=device)
-            learned = torch.tensor(encoded.supervised, device=device)
-            own = [next(features) for _ in encoded.images]
-            # ids that are not learned become labels the loss leaves out, [l]
-            row, row_labels = splice(ids, table, own, ids.masked_fill(~learned, IGNORE_INDEX))
-            rows.append(row)
-            labels.append(row_labels)
-        return rows, labels

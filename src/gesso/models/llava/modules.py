@@ -25,12 +25,12 @@ from transformers import (
 )
 
 from gesso.core.errors import CheckpointError
+from gesso.models.base import SETTINGS_KEY
 from gesso.models.llava.settings import LlavaSettings
 from gesso.nn.projectors import build_projector
 
 __all__ = [
     "MODULES",
-    "SETTINGS_KEY",
     "VariantLlavaConfig",
     "VariantLlavaForConditionalGeneration",
     "VariantLlavaNextConfig",
@@ -38,9 +38,6 @@ __all__ = [
     "build_module",
     "module_config",
 ]
-
-SETTINGS_KEY: Final = "gesso"
-"""Where a saved config keeps the `LlavaSettings` that transformers has no names for."""
 
 
 class VariantLlavaConfig(LlavaConfig):

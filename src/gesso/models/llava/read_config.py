@@ -5,7 +5,6 @@ takes for its own nested LlavaConfig and silently fills with defaults.
 """
 
 import ast
-import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -13,7 +12,9 @@ from transformers import CLIPVisionConfig, LlamaConfig, MistralConfig, MptConfig
 
 from gesso.core.errors import CheckpointError, UnsupportedError
 from gesso.models.llava.settings import LlavaSettings
+from gesso.models.originals import SIZES, build_text_config
 from gesso.models.templates import template_name_for
+from gesso.models.towers import square_side
 
 __all__ = [
     "choose_template",
@@ -21,12 +22,8 @@ __all__ = [
     "read_saved_settings",
     "read_settings",
     "read_text_config",
-    "read_tower_config",
 ]
 
-SIZES: Final = (
-    "vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads",
-)  # fmt: skip
 FAMILIES: Final[Mapping[str, tuple[type[PreTrainedConfig], Sequence[str]]]] = {
     "llama": (LlamaConfig, SIZES),
     "mistral": (MistralConfig, SIZES),
@@ -52,33 +49,11 @@ def read_text_config(config: Mapping[str, Any]) -> PreTrainedConfig:
     """
     family = _family(config)
     config_class, sizes = FAMILIES[family]
-    missing = [name for name in sizes if name not in config]
-    if missing:
-        raise CheckpointError(f"config.json lacks {', '.join(missing)}; this is no LLaVA checkpoint")
-    # the flat config mixes LLaVA's own settings in, which must not become attributes of a LlamaConfig
-    known = set(inspect.signature(config_class).parameters) | {"rope_theta", "rope_scaling"}
-    # the name of the architecture and the dtype belong to the whole, not to its language model
-    known -= {"architectures", "dtype", "torch_dtype", "transformers_version"}
-    fields = {key: value for key, value in config.items() if key in known}
-    text: PreTrainedConfig = config_class.from_dict(fields)
+    text = build_text_config(config, config_class, sizes)
     if family == "mpt":
         # its head and embeddings are one weight, which transformers' LLaVA ties for LLaMA's names only
         text.tie_word_embeddings = False
     return text
-
-
-def read_tower_config(config: Mapping[str, Any]) -> CLIPVisionConfig:
-    """The vision config of a CLIP checkpoint's config.json (of the tower alone or of both halves).
-
-    Raises:
-        UnsupportedError: the tower is no CLIP.
-    """
-    kind = config.get("model_type")
-    if kind == "clip":
-        return CLIPVisionConfig.from_dict(dict(config["vision_config"]))
-    if kind == "clip_vision_model":
-        return CLIPVisionConfig.from_dict(dict(config))
-    raise UnsupportedError(f"a vision tower of type {kind!r}; allowed: clip, clip_vision_model")
 
 
 def read_settings(config: Mapping[str, Any], tower: CLIPVisionConfig, template: str) -> LlavaSettings:
@@ -102,8 +77,8 @@ def read_settings(config: Mapping[str, Any], tower: CLIPVisionConfig, template: 
         patch_merge_type=config.get("mm_patch_merge_type", "flat"),
         image_grid_pinpoints=_pinpoints(config.get("image_grid_pinpoints")),
         use_im_start_end=bool(config.get("mm_use_im_start_end", False)),
-        image_size=_side(tower.image_size),
-        patch_size=_side(tower.patch_size),
+        image_size=square_side(tower.image_size),
+        patch_size=square_side(tower.patch_size),
         max_length=int(length),
         template=template,
     )
@@ -136,8 +111,8 @@ def read_saved_settings(config: PreTrainedConfig, folder_name: str) -> LlavaSett
         patch_merge_type="spatial_unpad" if tiled else "flat",
         # transformers writes (height, width)
         image_grid_pinpoints=tuple((width, height) for height, width in pairs),
-        image_size=_side(config.vision_config.image_size),
-        patch_size=_side(config.vision_config.patch_size),
+        image_size=square_side(config.vision_config.image_size),
+        patch_size=square_side(config.vision_config.patch_size),
         # transformers' folders name no other limit
         max_length=config.text_config.max_position_embeddings,
         template=choose_template(config.to_dict(), folder_name),
@@ -198,11 +173,3 @@ def _pinpoints(value: Any) -> tuple[tuple[int, int], ...]:
         raise CheckpointError(
             f"image_grid_pinpoints is {value!r}; it must be a list of (width, height)"
         ) from error
-
-
-def _side(value: Any) -> int:
-    """A side in pixels from a config's number or equal pair."""
-    sides = {value} if isinstance(value, int) else set(value or ())
-    if len(sides) != 1:
-        raise UnsupportedError(f"tower of {value} px; only square pictures and patches are supported")
-    return int(sides.pop())

@@ -15,17 +15,16 @@ from transformers import CLIPVisionConfig
 
 from gesso.core.errors import CheckpointError
 from gesso.models.checkpoints import (
-    KeyRule,
     open_tensors,
     read_json,
     rename_keys,
     resolve_folder,
     weight_files,
 )
-from gesso.models.llava.preprocess import PixelSettings
-from gesso.models.llava.read_config import read_tower_config
+from gesso.models.pixels import PixelSettings
+from gesso.models.towers import KNOWN_CLIPS, clip_keys, read_tower_config
 
-__all__ = ["CLIP_KEYS", "KNOWN", "MPT_TOWER_PREFIX", "TOWER_PREFIX", "Tower", "find_tower", "tower_tensors"]
+__all__ = ["CLIP_KEYS", "MPT_TOWER_PREFIX", "TOWER_PREFIX", "Tower", "find_tower", "tower_tensors"]
 
 TOWER_PREFIX: Final = "model.vision_tower.vision_tower."
 """What stands before a tower's own key names in an original LLaVA checkpoint."""
@@ -33,22 +32,7 @@ TOWER_PREFIX: Final = "model.vision_tower.vision_tower."
 MPT_TOWER_PREFIX: Final = "transformer.vision_tower.vision_tower."
 """The same in a LLaVA on MPT."""
 
-CLIP_KEYS: Final = (
-    KeyRule(r".*\.position_ids", None),
-    # the other half of a full CLIP
-    KeyRule(r"(?:text_model|text_projection|visual_projection)\..*|logit_scale", None),
-    KeyRule(r"(vision_model\..*)", rf"{TOWER_PREFIX}\1"),
-)
-
-LARGE: Final[Mapping[str, Any]] = {
-    "hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 24, "num_attention_heads": 16,
-    "patch_size": 14, "projection_dim": 768,
-}  # fmt: skip
-KNOWN: Final[Mapping[str, Mapping[str, Any]]] = {
-    "openai/clip-vit-large-patch14-336": {**LARGE, "image_size": 336},
-    "openai/clip-vit-large-patch14": {**LARGE, "image_size": 224},
-}
-"""Shapes of the published models' towers, so that a checkpoint with its own needs no second download."""
+CLIP_KEYS: Final = clip_keys(TOWER_PREFIX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +65,8 @@ def find_tower(config: Mapping[str, Any], checkpoint: Path, given: str | Path | 
     if not name:
         raise CheckpointError("config.json has no mm_vision_tower; this is no LLaVA checkpoint")
     # its weights are in the checkpoint (LLaVA 1.6), and its shape is known
-    if config.get("unfreeze_mm_vision_tower") and str(name) in KNOWN:
-        return Tower(CLIPVisionConfig(**KNOWN[str(name)]), PixelSettings(), None)
+    if config.get("unfreeze_mm_vision_tower") and str(name) in KNOWN_CLIPS:
+        return Tower(CLIPVisionConfig(**KNOWN_CLIPS[str(name)]), PixelSettings(), None)
     folder = resolve_folder(name, beside=checkpoint)
     vision = read_tower_config(read_json(folder / "config.json"))
     return Tower(vision, PixelSettings.from_folder(folder), folder)

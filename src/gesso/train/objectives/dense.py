@@ -19,7 +19,7 @@ from transformers import CLIPVisionConfig, CLIPVisionModel
 from gesso.canvas.vocabulary import LOCATIONS
 from gesso.config.schema import DataSettings, Recipe
 from gesso.core.errors import TrainingError
-from gesso.models.llava.preprocess import PixelSettings
+from gesso.models.pixels import PixelSettings
 from gesso.nn.local_init import start_local
 from gesso.nn.whitened_init import start_whitened
 from gesso.storybook.scene import COLOURS, KINDS, PATTERNS, PLACES, SIZES, Scene, Thing

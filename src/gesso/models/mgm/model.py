@@ -1,0 +1,84 @@
+"""Mini-Gemini as gesso's engines and trainer see it: conversations in, prompt embeddings out."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+
+from gesso.models.base import SETTINGS_KEY, ImageTiles
+from gesso.models.mgm.processor import MgmProcessor
+from gesso.models.mgm.settings import MgmSettings
+from gesso.models.picture_chat import PictureChat
+from gesso.models.pixels import PixelSettings
+
+__all__ = ["MgmChat"]
+
+
+class MgmChat(PictureChat):
+    """A Mini-Gemini: transformers module, settings and processor together.
+
+    Args:
+        module: a `gesso.models.mgm.modules.MgmForConditionalGeneration`.
+        processor: turns messages into its inputs.
+    """
+
+    def __init__(self, module: PreTrainedModel, processor: MgmProcessor) -> None:
+        super().__init__(module, processor.settings.max_length)
+        self.processor = processor
+
+    @classmethod
+    def from_parts(
+        cls,
+        module: PreTrainedModel,
+        settings: MgmSettings,
+        tokenizer: PreTrainedTokenizerBase,
+        *,
+        pixels: PixelSettings | None = None,
+    ) -> Self:
+        """Put a module and a tokenizer together; `pixels` is CLIP's normalisation unless given."""
+        return cls(module, MgmProcessor(tokenizer, settings, pixels=pixels))
+
+    @property
+    def settings(self) -> MgmSettings:
+        """What distinguishes this Mini-Gemini from others."""
+        return self.processor.settings
+
+    @property
+    def parts(self) -> Mapping[str, nn.Module]:
+        """Towers, projector with detail mining, and language model with its head, sharing their weights."""
+        model = self._module.model
+        return {
+            "vision": nn.ModuleList([model.vision_tower, model.vision_tower_aux]),
+            # trained together and at one rate from the first stage on
+            "projector": nn.ModuleList([model.multi_modal_projector, model.detail_mining]),
+            "language": nn.ModuleList([model.language_model, self._module.lm_head]),
+        }
+
+    def features_of(self, images: Sequence[ImageTiles]) -> list[Tensor]:
+        """Features of pictures as they stand in a prompt, [N_i, D] each; those of one size at once."""
+        module: Any = self._module
+        features: dict[int, Tensor] = {}
+        sides = [image.pixels.shape[-1] for image in images]
+        for side in set(sides):
+            # which of the pictures have this size
+            places = [place for place, found in enumerate(sides) if found == side]
+            pixels = torch.cat([images[place].pixels for place in places])  # [B, 3, H, H]
+            seen = module.get_image_features(pixels.to(module.device)).pooler_output
+            features.update(zip(places, seen, strict=True))
+        return [features[place] for place in range(len(images))]
+
+    def feature_count(self, image: ImageTiles) -> int:
+        """How many positions a picture takes in a prompt."""
+        return self.processor.picture_width(image)
+
+    def save_pretrained(self, folder: Path) -> None:
+        """Write a folder that `load_mgm` reads."""
+        setattr(self._module.config, SETTINGS_KEY, self.settings.to_dict())
+        self._module.save_pretrained(folder)
+        self.processor.tokenizer.save_pretrained(folder)
+        values = self.processor.pixels.to_values(self.settings.image_size_aux)
+        CLIPImageProcessorPil(**values).save_pretrained(folder)

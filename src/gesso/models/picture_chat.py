@@ -1,0 +1,87 @@
+"""What chat models with pictures have in common: picture features spliced between token embeddings."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from gesso.models.base import IGNORE_INDEX, Encoded, ImageTiles
+from gesso.nn.merge import pad_rows, splice
+
+__all__ = ["PictureChat"]
+
+
+class PictureChat(ABC):
+    """A transformers module as gesso's engines and trainer see it: conversations in, prompt embeddings out.
+
+    Letters: L positions of a prompt, B prompts, N positions of one picture, D width of the language model.
+
+    Args:
+        module: the whole model, a causal language model with `inputs_embeds`.
+        max_length: longest sequence that it is trained on, picture positions included.
+    """
+
+    def __init__(self, module: PreTrainedModel, max_length: int) -> None:
+        self._module = module
+        self._max_length = max_length
+
+    @property
+    def module(self) -> PreTrainedModel:
+        """The whole model."""
+        return self._module
+
+    @property
+    def language_model(self) -> PreTrainedModel:
+        """The causal language model: the whole module, which given embeddings leaves the towers alone.
+
+        Its text settings are `config.get_text_config()`.
+        """
+        return self._module
+
+    @property
+    @abstractmethod
+    def parts(self) -> Mapping[str, nn.Module]:
+        """Vision, projector and language model (with its head), sharing the module's weights."""
+
+    @abstractmethod
+    def features_of(self, images: Sequence[ImageTiles]) -> list[Tensor]:
+        """Features of pictures as they stand in a prompt, [N_i, D] each."""
+
+    def embed(self, encoded: Encoded) -> Tensor:
+        """Prompt embeddings [L, D]."""
+        return self._splice([encoded])[0][0]
+
+    def embed_batch(self, batch: Sequence[Encoded]) -> tuple[Tensor, Tensor, Tensor]:
+        """Embeddings of conversations for training, differentiable, padded on the right.
+
+        Rows beyond the model's longest sequence are cut at their end, as the original does.
+
+        Returns:
+            embeddings [B, L, D], labels [B, L] (`IGNORE_INDEX` where nothing is learned), mask [B, L].
+        """
+        rows, labels = self._splice(batch)
+        limit = self._max_length
+        # after the pictures are in, which the original does, too: a row may end in the middle of a picture
+        embeddings, mask = pad_rows(rows, max_length=limit)  # [B, L, D], [B, L]
+        cut = [row[:limit] for row in labels]
+        return embeddings, nn.utils.rnn.pad_sequence(cut, True, IGNORE_INDEX), mask
+
+    def _splice(self, batch: Sequence[Encoded]) -> tuple[list[Tensor], list[Tensor]]:
+        """Embeddings [L_i, D] and labels [L_i] of each conversation; the pictures of all in one call."""
+        table = self._module.get_input_embeddings()
+        device = self._module.device
+        images = [image for encoded in batch for image in encoded.images]
+        # the pictures of all rows at once, then each row takes as many as it has
+        features = iter(self.features_of(images))
+        rows, labels = [], []
+        for encoded in batch:
+            ids = torch.tensor(encoded.ids, device=device)
+            learned = torch.tensor(encoded.supervised, device=device)
+            own = [next(features) for _ in encoded.images]
+            # ids that are not learned become labels the loss leaves out, [l]
+            row, row_labels = splice(ids, table, own, ids.masked_fill(~learned, IGNORE_INDEX))
+            rows.append(row)
+            labels.append(row_labels)
+        return rows, labels

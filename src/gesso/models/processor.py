@@ -1,0 +1,137 @@
+"""Messages to model inputs, for every family whose pictures stand among the tokens of a fixed template."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from itertools import accumulate
+
+from PIL import Image as Pictures
+from transformers import PreTrainedTokenizerBase
+
+from gesso.core.errors import CheckpointError, UsageError
+from gesso.core.messages import Image, Message
+from gesso.media.fetch import FetchPolicy
+from gesso.media.images import load_image
+from gesso.models.base import IMAGE_INDEX, Encoded, ImageTiles
+from gesso.models.rendering import render
+from gesso.models.templates import get_template
+from gesso.models.tokens import PromptTokenizer
+
+__all__ = ["PictureProcessor"]
+
+
+class PictureProcessor(ABC):
+    """What processors of picture models have in common; a family says how it prepares and counts pictures.
+
+    Args:
+        tokenizer: of the language model.
+        template: name of the conversation template.
+        max_length: longest sequence, picture positions included.
+        mark_pictures: whether pictures stand between `<im_start>` and `<im_end>`.
+        number_pictures: whether each of several pictures is named ("Image 1:") before it stands.
+        policy: which picture sources may be read.
+
+    Raises:
+        CheckpointError: template and tokenizer do not fit.
+        UnknownNameError: there is no such template.
+    """
+
+    def __init__(
+        self,
+        tokenizer: PreTrainedTokenizerBase,
+        template: str,
+        *,
+        max_length: int,
+        policy: FetchPolicy,
+        mark_pictures: bool = False,
+        number_pictures: bool = False,
+    ) -> None:
+        self.tokenizer = tokenizer
+        self.template = get_template(template)
+        if self.template.around_answer[1] is None and tokenizer.eos_token is None:
+            raise CheckpointError(f"template {template} ends answers with the tokenizer's end "
+                                  "token, but this tokenizer has none; set its eos_token")  # fmt: skip
+        # "None" where the tokenizer has none: no template that asks for it comes this far
+        self._end_token = str(tokenizer.eos_token)
+        self._tokens = PromptTokenizer(tokenizer)
+        self._policy = policy
+        self._max_length = max_length
+        self._mark, self._number = mark_pictures, number_pictures
+
+    @abstractmethod
+    def prepare(self, image: Pictures.Image, *, overview_only: bool) -> ImageTiles:
+        """An RGB picture as the model takes it; `overview_only` asks for the least of it."""
+
+    @abstractmethod
+    def picture_width(self, image: ImageTiles) -> int:
+        """How many positions a picture takes in a prompt."""
+
+    def encode(self, messages: Sequence[Message], *, add_generation_prompt: bool = True) -> Encoded:
+        """Encode a conversation; with a generation prompt it ends where the assistant is to speak.
+
+        Answers and their end tokens are marked as supervised.
+
+        Raises:
+            UsageError: the roles are out of order, or the conversation is too long for the model.
+            UnsupportedError: a part that the model does not take.
+            MediaError: a picture cannot be read.
+        """
+        encoded = self._encode(messages, {}, add_generation_prompt)
+        self._check_length(encoded)
+        return encoded
+
+    def encode_group(self, conversations: Iterable[Sequence[Message]]) -> list[Encoded]:
+        """Encode whole conversations for training; an `Image` that several of them hold is read once.
+
+        One that is too long for the model is cut at its end, as the original does, but not inside a picture.
+
+        Raises:
+            GessoError: as `encode`, but for the length.
+        """
+        # all of them at once: an `Image` that a generator had let go could give its id to the next one
+        held = list(conversations)
+        made: dict[int, ImageTiles] = {}
+        return [self._cut(self._encode(messages, made, False)) for messages in held]
+
+    def _encode(self, messages: Sequence[Message], made: dict[int, ImageTiles], prompt: bool) -> Encoded:
+        pieces = render(
+            self.template,
+            messages,
+            add_generation_prompt=prompt,
+            end_token=self._end_token,
+            mark_pictures=self._mark,
+            number_pictures=self._number,
+        )
+        ids, supervised = self._tokens.pieces(pieces)
+        # in the order of the messages, which is that of their placeholders
+        parts = [image for message in messages for image in message.images]
+        for image in parts:
+            # by identity: comparing two pictures costs more than preparing one
+            if id(image) not in made:
+                made[id(image)] = self._tiles(image)
+        images = tuple(made[id(image)] for image in parts)
+        return Encoded(ids, supervised, images)
+
+    def _tiles(self, image: Image) -> ImageTiles:
+        return self.prepare(load_image(image.source, self._policy), overview_only=image.detail == "low")
+
+    def _check_length(self, encoded: Encoded) -> None:
+        # a picture takes hundreds of positions, so more than one tells it from a token
+        widths = self._widths(encoded)
+        length, pictures = sum(widths), sum(width for width in widths if width > 1)
+        if length > self._max_length:
+            raise UsageError(f"the conversation is {length} positions long, {pictures} of them for pictures; "
+                             f"this model takes {self._max_length}, "
+                             "so shorten it or use fewer pictures")  # fmt: skip
+
+    def _cut(self, encoded: Encoded) -> Encoded:
+        """The beginning that fits the model."""
+        ends = accumulate(self._widths(encoded))
+        # ids whose last position still fits; a picture goes as a whole
+        kept = sum(1 for end in ends if end <= self._max_length)
+        ids = encoded.ids[:kept]
+        return Encoded(ids, encoded.supervised[:kept], encoded.images[: ids.count(IMAGE_INDEX)])
+
+    def _widths(self, encoded: Encoded) -> list[int]:
+        """How many positions each id takes."""
+        pictures = (self.picture_width(i) for i in encoded.images)
+        return [next(pictures) if token == IMAGE_INDEX else 1 for token in encoded.ids]

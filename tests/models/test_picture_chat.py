@@ -1,0 +1,50 @@
+"""What chat models of families share, tested with features that are the picture's own pixels."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+import tiny
+from gesso.models.base import IGNORE_INDEX, IMAGE_INDEX, Encoded, ImageTiles
+from gesso.models.picture_chat import PictureChat
+
+
+class Plain(PictureChat):
+    """One position a row of pixels; counts how often it is asked for features."""
+
+    asked = 0
+
+    @property
+    def parts(self) -> Mapping[str, nn.Module]:
+        return {"language": self.module}
+
+    def features_of(self, images: Sequence[ImageTiles]) -> list[Tensor]:
+        self.asked += 1
+        return [image.pixels for image in images]
+
+
+def picture(rows: int) -> ImageTiles:
+    return ImageTiles(torch.full((rows, 32), float(rows)), (1, 1))
+
+
+def test_features_stand_where_their_pictures_do() -> None:
+    chat = Plain(tiny.llama(), 99)
+    ids = (5, IMAGE_INDEX, 6, IMAGE_INDEX)
+    embeddings = chat.embed(Encoded(ids, (False,) * 4, (picture(3), picture(2))))
+    assert embeddings.shape == (7, 32)
+    assert (embeddings[1:4] == 3).all()
+    assert (embeddings[5:] == 2).all()
+    table = chat.language_model.get_input_embeddings()
+    assert torch.equal(embeddings[[0, 4]], table(torch.tensor([5, 6])))
+
+
+def test_a_batch_asks_for_features_once_and_is_cut_to_the_longest_sequence() -> None:
+    chat = Plain(tiny.llama(), 4)
+    batch = [Encoded((IMAGE_INDEX, 5, 6), (False, True, True), (picture(3),)), Encoded((7,), (True,))]
+    embeddings, labels, mask = chat.embed_batch(batch)
+    assert chat.asked == 1
+    assert embeddings.shape == (2, 4, 32)
+    ignored = IGNORE_INDEX
+    assert labels.tolist() == [[ignored, ignored, ignored, 5], [7, ignored, ignored, ignored]]
+    assert mask.tolist() == [[1, 1, 1, 1], [1, 0, 0, 0]]
