@@ -4,7 +4,7 @@ set -eu
 
 folder=${1:-demo}
 picture=$folder/pictures/images/000000.png
-wish="a striped red fish left of a yellow moon at night"
+wish="a large green tree on the left, an orange cat in the center and a large purple house on the right, on a meadow"
 rm -rf "$folder/vqa" "$folder/vqa-novel" "$folder/retrieval" "$folder/plans" "$folder/paintings" # answers of other weights are not gone on with
 mkdir -p "$folder"
 
@@ -36,12 +36,12 @@ run gesso eval mini-llava --task storybook-vqa --split novel --count 64 --seed 1
 run gesso eval mini-clip --task storybook-retrieval --split test --count 100 --seed 1 --out "$folder/retrieval"
 
 title "A wish becomes a canvas, and the canvas a picture"
-run gesso paint "$wish" --out "$folder/painting.png" --previews 5
+run gesso paint "$wish" --seed 1 --out "$folder/painting.png" --previews 5
 run gesso canvas show "$folder/painting.png" --out "$folder/layout.png"
 
 title "The picture carries its recipe: painted again, and changed in words"
 run gesso paint "$folder/painting.png" --out "$folder/again.png"
-run gesso repaint "$folder/painting.png" --wish "make the fish blue" --out "$folder/repainted.png"
+run gesso repaint "$folder/painting.png" --wish "make the cat blue" --out "$folder/repainted.png"
 run gesso canvas diff "$folder/painting.png" "$folder/repainted.png"
 
 title "Small evaluations: canvases planned and edited, and things painted right by a judge that saw true renders only"

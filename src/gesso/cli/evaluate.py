@@ -75,8 +75,8 @@ class _Wanted:
 
     def folder(self, model: str, task: str) -> Path:
         """Where log and report lie, named by what is asked: the same command finds its log again."""
-        # strategies are compared side by side; whoever varies other choices names the folders
-        parts = (_file_name(model), task, self.split, str(self.seed), self.guidance)
+        # languages and strategies are compared side by side; whoever varies other choices names the folders
+        parts = (_file_name(model), task, self.split, str(self.seed), self.language, self.guidance)
         return Path("runs/eval") / "-".join(filter(None, parts))
 
 
