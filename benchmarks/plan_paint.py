@@ -19,8 +19,11 @@ from tempfile import TemporaryDirectory
 
 from report import setting
 
-WISH = "a striped red fish left of a yellow moon at night"
-EDITS = ("make the fish blue", "make the moon orange", "make the fish green")
+WISH = (
+    "a large green tree on the left, an orange cat in the center and a large purple house on the right, "
+    "on a meadow"
+)
+EDITS = ("make the cat blue",)
 
 
 def main() -> None:

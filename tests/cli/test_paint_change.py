@@ -36,5 +36,10 @@ def test_boxes_are_of_named_regions_and_of_what_came_new() -> None:
 
 def test_without_names_boxes_are_of_what_changed() -> None:
     assert ChangeOptions().boxes(CANVAS, MORE) == [MORE.regions[2].box]
-    with pytest.raises(UsageError, match="nothing is to change"):
-        ChangeOptions().boxes(CANVAS, CANVAS)
+    for options, told in (
+        (ChangeOptions(), "nothing is to change; say --region"),
+        (ChangeOptions(canvas="sea.py"), "sea.py is the picture's own canvas"),
+        (ChangeOptions(wish="a red boat"), "the planner left the canvas as it is on 'a red boat'"),
+    ):
+        with pytest.raises(UsageError, match=told):
+            options.boxes(CANVAS, CANVAS)

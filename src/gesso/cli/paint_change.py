@@ -62,5 +62,14 @@ class ChangeOptions:
             return chosen + [region.box for region in now.regions if region not in before.regions]
         changed = changed_boxes(before, now)
         if not changed:
-            raise UsageError("nothing is to change; say --region N, --wish or --canvas")
+            raise UsageError(self._unchanged())
         return list(changed)
+
+    def _unchanged(self) -> str:
+        if self.wish is not None:
+            return (
+                f"the planner left the canvas as it is on {self.wish!r}; say it otherwise, or edit the canvas"
+            )
+        if self.canvas is not None:
+            return f"nothing is to change: {self.canvas} is the picture's own canvas; edit it first"
+        return "nothing is to change; say --region N, --wish or --canvas"
