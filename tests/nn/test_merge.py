@@ -91,7 +91,7 @@ def test_pictures_take_the_dtype_of_the_text():
 @pytest.mark.parametrize("count", [0, 2])
 def test_every_picture_needs_its_place(count):
     ids = torch.tensor([1, -200])
-    with pytest.raises(UsageError, match=f"1 places for pictures, but {count} came"):
+    with pytest.raises(UsageError, match=f"1 places for pictures and sounds, but {count} came"):
         splice(ids, table, [picture(1, 1)] * count, ids)
 
 

@@ -55,7 +55,12 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class Audio:
-    """A sound: a path, URL, bytes, or samples; `format` names the container ("wav", "mp3") if known."""
+    """A sound.
+
+    Attributes:
+        source: a path, an http(s) or `data:` URL, bytes, or an array of samples; read by `gesso.media.audio`.
+        format: names the container ("wav", "mp3") if known.
+    """
 
     source: Any
     format: str | None = None
@@ -97,6 +102,11 @@ class Message:
     def images(self) -> tuple[Image, ...]:
         """The image parts, in order."""
         return tuple(part for part in self.parts if isinstance(part, Image))
+
+    @property
+    def sounds(self) -> tuple[Audio, ...]:
+        """The audio parts, in order."""
+        return tuple(part for part in self.parts if isinstance(part, Audio))
 
     @classmethod
     def from_openai(cls, message: Mapping[str, Any]) -> Self:

@@ -21,7 +21,7 @@ from gesso.core.results import Answer
 from gesso.core.sampling import Sampling
 from gesso.engines.generate import MAX_BATCH, Decoding, Piece, generate, stream
 from gesso.engines.kv import can_crop, crop, new_cache
-from gesso.models.base import IMAGE_INDEX, ChatModel, Encoded, ImageTiles, Processor
+from gesso.models.base import AUDIO_INDEX, IMAGE_INDEX, MEDIA, ChatModel, Encoded, Processor
 
 __all__ = ["AnswerStream", "Chat"]
 
@@ -66,7 +66,7 @@ class _Read:
     """A prompt whose keys and values are held.
 
     Attributes:
-        units: what was read, one entry per id: a token, or a picture's digest.
+        units: what was read, one entry per id: a token, or the digest of a picture or sound.
         widths: how many positions each unit takes.
         cache: keys and values of those positions.
     """
@@ -176,7 +176,7 @@ class Chat:
         # the last unit is always read anew: the logits behind it are needed
         pairs = zip(held.units, units[:-1], strict=False)
         held = held.cut(sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs)))
-        # one part behind each picture: how many positions a picture takes is known once it is embedded
+        # one part behind each picture and sound: how many positions one takes is known once it is embedded
         embeddings, widths = [], list(held.widths)
         for part in _parts(encoded, len(held.units)):
             embeddings.append(self._embed(part))  # [P, D]
@@ -213,30 +213,34 @@ class Chat:
 
 
 def _units(encoded: Encoded) -> tuple[Hashable, ...]:
-    """One entry per id: tokens as they are, pictures by what they show."""
-    images = iter(encoded.images)
-    return tuple(_digest(next(images)) if token == IMAGE_INDEX else token for token in encoded.ids)
+    """One entry per id: tokens as they are, pictures by what they show, sounds by what is heard."""
+    images = (_digest(image.pixels, image.size) for image in encoded.images)
+    sounds = (_digest(sound.features, sound.frames) for sound in encoded.sounds)
+    media = {IMAGE_INDEX: images, AUDIO_INDEX: sounds}
+    return tuple(next(media[token]) if token in media else token for token in encoded.ids)
 
 
-def _digest(image: ImageTiles) -> tuple[str, tuple[int, int]]:
-    # by what it shows: the next turn brings another object. The size decides which rows are unpadded
-    pixels = image.pixels.detach().cpu().contiguous().view(torch.uint8)
-    return sha256(pixels.numpy().data).hexdigest(), image.size
+def _digest(content: Tensor, extent: Hashable) -> tuple[str, Hashable]:
+    # by content: the next turn brings another object. A size decides which rows are unpadded
+    numbers = content.detach().cpu().contiguous().view(torch.uint8)
+    return sha256(numbers.numpy().data).hexdigest(), extent
 
 
 def _parts(encoded: Encoded, start: int) -> Iterator[Encoded]:
-    """What follows the first `start` ids, cut behind each picture, so that its width can be told."""
+    """What follows the first `start` ids, cut behind each picture and sound, whose widths show so."""
     ids = encoded.ids
     images = iter(encoded.images[ids[:start].count(IMAGE_INDEX) :])
-    ends = [index + 1 for index in range(start, len(ids)) if ids[index] == IMAGE_INDEX]
+    sounds = iter(encoded.sounds[ids[:start].count(AUDIO_INDEX) :])
+    ends = [index + 1 for index in range(start, len(ids)) if ids[index] in MEDIA]
     # a dict, not a set: the ends are in order, and a picture at the very end would be there twice
     for begin, end in pairwise(dict.fromkeys((start, *ends, len(ids)))):
         shown = (next(images),) if ids[end - 1] == IMAGE_INDEX else ()
-        yield Encoded(ids[begin:end], encoded.supervised[begin:end], shown)
+        heard = (next(sounds),) if ids[end - 1] == AUDIO_INDEX else ()
+        yield Encoded(ids[begin:end], encoded.supervised[begin:end], shown, heard)
 
 
 def _widths(part: Encoded, positions: int) -> list[int]:
-    """Positions of each id of a part that takes `positions` in all; its picture, if any, is its last id."""
+    """Positions of each id of a part that takes `positions` in all; a picture or sound is its last id."""
     widths = [1] * len(part.ids)
     widths[-1] = positions - len(part.ids) + 1
     return widths

@@ -7,14 +7,14 @@ from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from gesso.core.errors import MediaError, UsageError
-from gesso.media.fetch import DEFAULT_POLICY, FetchPolicy, fetch, read_data_url, shorten
+from gesso.core.errors import MediaError
+from gesso.media.fetch import DEFAULT_POLICY, FetchPolicy
+from gesso.media.sources import opened
 
 __all__ = ["MAX_PIXELS", "data_url", "load_image"]
 
@@ -47,14 +47,8 @@ def load_image(source: Any, policy: FetchPolicy = DEFAULT_POLICY) -> Image.Image
         if type(source) is Image.Image and source.mode == "RGB" and not source.info:
             return source  # made in memory, nothing to turn or fill
         return _upright_rgb(source, "the PIL image")
-    if isinstance(source, bytes | bytearray | memoryview):
-        return _decode(BytesIO(source), "the picture given as bytes")
-    if isinstance(source, Path):
-        return _from_path(source, policy)
-    if not isinstance(source, str):
-        raise UsageError(f"picture source of type {type(source).__name__}; "
-                         "allowed: a path, an http(s) or data: URL, bytes, a PIL image")  # fmt: skip
-    return _from_text(source, policy)
+    with opened(source, policy, kind="image", noun="picture", others="a PIL image") as (file, name):
+        return _decode(file, name)
 
 
 def data_url(image: Image.Image) -> str:
@@ -62,29 +56,6 @@ def data_url(image: Image.Image) -> str:
     file = BytesIO()
     load_image(image).save(file, "PNG")
     return f"data:image/png;base64,{b64encode(file.getvalue()).decode('ascii')}"
-
-
-def _from_text(source: str, policy: FetchPolicy) -> Image.Image:
-    scheme, colon, _ = source[:16].lower().partition(":")
-    if scheme == "data" and colon:
-        return _decode(BytesIO(read_data_url(source, "image", policy)), shorten(source, 40))
-    # a path may hold a colon ("C:\cat.png", "a:b.png"), but hardly "://"
-    if "://" not in source[:32]:
-        return _from_path(Path(source), policy)
-    if scheme not in ("http", "https"):
-        raise MediaError(f"{shorten(source)} has the scheme {scheme}; allowed: http, https, data, or a path")
-    return _decode(BytesIO(fetch(source, policy)), shorten(source))
-
-
-def _from_path(path: Path, policy: FetchPolicy) -> Image.Image:
-    if not policy.allow_paths:
-        raise MediaError(f"{shorten(str(path))} names a file of this machine, which the policy forbids; "
-                         "send the content as a data: URL")  # fmt: skip
-    try:
-        with path.open("rb") as file:
-            return _decode(file, str(path))
-    except (OSError, ValueError) as error:  # ValueError: a name with a zero character
-        raise MediaError(f"picture {shorten(str(path))} cannot be opened: {error}; check the path") from error
 
 
 def _decode(file: Any, name: str) -> Image.Image:

@@ -12,10 +12,11 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from gesso.core.messages import Message
-from gesso.nn.merge import IGNORE_INDEX, IMAGE_INDEX
+from gesso.nn.merge import AUDIO_INDEX, IGNORE_INDEX, IMAGE_INDEX, MEDIA
 
 __all__ = [
-    "IGNORE_INDEX", "IMAGE_INDEX", "SETTINGS_KEY", "ChatModel", "Encoded", "ImageTiles", "Processor",
+    "AUDIO_INDEX", "IGNORE_INDEX", "IMAGE_INDEX", "MEDIA", "SETTINGS_KEY", "ChatModel", "Encoded",
+    "ImageTiles", "Processor", "SoundClip",
 ]  # fmt: skip
 
 SETTINGS_KEY: Final = "gesso"
@@ -37,18 +38,34 @@ class ImageTiles:
 
 
 @dataclass(frozen=True, slots=True)
+class SoundClip:
+    """One sound as an audio encoder takes it.
+
+    Attributes:
+        features: [M, C] log-mel bands over time, padded to the longest sound that the encoder takes.
+        frames: how many of the encoder's frames the sound itself fills.
+    """
+
+    features: Tensor
+    frames: int
+
+
+@dataclass(frozen=True, slots=True)
 class Encoded:
     """One conversation as model inputs.
 
     Attributes:
-        ids: token ids; `IMAGE_INDEX` stands once for each picture.
+        ids: token ids; `IMAGE_INDEX` stands once for each picture, or for each slice of one where a family
+            has text between them, and `AUDIO_INDEX` once for each sound.
         supervised: for each id, whether training learns to predict it.
         images: the pictures, one per `IMAGE_INDEX`, in order.
+        sounds: the sounds, one per `AUDIO_INDEX`, in order.
     """
 
     ids: tuple[int, ...]
     supervised: tuple[bool, ...]
     images: tuple[ImageTiles, ...] = field(default=())
+    sounds: tuple[SoundClip, ...] = field(default=())
 
 
 class Processor(Protocol):
@@ -78,5 +95,5 @@ class ChatModel(Protocol):
         ...
 
     def embed(self, encoded: Encoded) -> Tensor:
-        """Prompt embeddings [L, D]: token embeddings with each picture's features in its place."""
+        """Prompt embeddings [L, D]: token embeddings, with features where pictures and sounds stand."""
         ...

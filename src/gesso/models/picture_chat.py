@@ -1,4 +1,4 @@
-"""What chat models with pictures have in common: picture features spliced between token embeddings."""
+"""What chat models with pictures and sounds have in common: features spliced between token embeddings."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from gesso.models.base import IGNORE_INDEX, Encoded, ImageTiles
+from gesso.core.errors import UnsupportedError
+from gesso.models.base import IGNORE_INDEX, IMAGE_INDEX, MEDIA, Encoded, ImageTiles, SoundClip
 from gesso.nn.merge import pad_rows, splice
 
 __all__ = ["PictureChat"]
@@ -49,6 +50,10 @@ class PictureChat(ABC):
     def features_of(self, images: Sequence[ImageTiles]) -> list[Tensor]:
         """Features of pictures as they stand in a prompt, [N_i, D] each."""
 
+    def sound_features_of(self, sounds: Sequence[SoundClip]) -> list[Tensor]:
+        """Features of sounds as they stand in a prompt, [N_i, D] each; families that hear have their own."""
+        raise UnsupportedError(f"{len(sounds)} sounds for a model without ears; leave them out")
+
     def embed(self, encoded: Encoded) -> Tensor:
         """Prompt embeddings [L, D]."""
         return self._splice([encoded])[0][0]
@@ -69,17 +74,20 @@ class PictureChat(ABC):
         return embeddings, nn.utils.rnn.pad_sequence(cut, True, IGNORE_INDEX), mask
 
     def _splice(self, batch: Sequence[Encoded]) -> tuple[list[Tensor], list[Tensor]]:
-        """Embeddings [L_i, D] and labels [L_i] of each conversation; the pictures of all in one call."""
+        """Embeddings [L_i, D] and labels [L_i] of each conversation; the pictures of all in one call, and
+        their sounds."""
         table = self._module.get_input_embeddings()
         device = self._module.device
         images = [image for encoded in batch for image in encoded.images]
         # the pictures of all rows at once, then each row takes as many as it has
         features = iter(self.features_of(images))
+        clips = [sound for encoded in batch for sound in encoded.sounds]
+        heard = iter(self.sound_features_of(clips) if clips else ())
         rows, labels = [], []
         for encoded in batch:
             ids = torch.tensor(encoded.ids, device=device)
             learned = torch.tensor(encoded.supervised, device=device)
-            own = [next(features) for _ in encoded.images]
+            own = [next(features if i == IMAGE_INDEX else heard) for i in encoded.ids if i in MEDIA]
             # ids that are not learned become labels the loss leaves out, [l]
             row, row_labels = splice(ids, table, own, ids.masked_fill(~learned, IGNORE_INDEX))
             rows.append(row)

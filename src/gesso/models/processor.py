@@ -1,34 +1,33 @@
-"""Messages to model inputs, for every family whose pictures stand among the tokens of a fixed template."""
+"""Messages to model inputs, for every family whose pictures and sounds stand among the tokens of a template."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
+from typing import Any
 
 from PIL import Image as Pictures
 from transformers import PreTrainedTokenizerBase
 
-from gesso.core.errors import CheckpointError, UsageError
+from gesso.core.errors import CheckpointError, UnsupportedError, UsageError
 from gesso.core.messages import Image, Message
 from gesso.media.fetch import FetchPolicy
 from gesso.media.images import load_image
-from gesso.models.base import IMAGE_INDEX, Encoded, ImageTiles
+from gesso.models.base import AUDIO_INDEX, IMAGE_INDEX, Encoded, ImageTiles, SoundClip
 from gesso.models.rendering import render
 from gesso.models.templates import get_template
 from gesso.models.tokens import PromptTokenizer
 
-__all__ = ["PictureProcessor"]
+__all__ = ["ConversationProcessor", "PictureProcessor"]
 
 
-class PictureProcessor(ABC):
-    """What processors of picture models have in common; a family says how it prepares and counts pictures.
+class ConversationProcessor(ABC):
+    """What all these processors have in common: lengths, and whole conversations for training.
 
     Args:
         tokenizer: of the language model.
         template: name of the conversation template.
-        max_length: longest sequence, picture positions included.
-        mark_pictures: whether pictures stand between `<im_start>` and `<im_end>`.
-        number_pictures: whether each of several pictures is named ("Image 1:") before it stands.
-        policy: which picture sources may be read.
+        max_length: longest sequence, positions of pictures and sounds included.
+        policy: which sources of pictures and sounds may be read.
 
     Raises:
         CheckpointError: template and tokenizer do not fit.
@@ -42,8 +41,6 @@ class PictureProcessor(ABC):
         *,
         max_length: int,
         policy: FetchPolicy,
-        mark_pictures: bool = False,
-        number_pictures: bool = False,
     ) -> None:
         self.tokenizer = tokenizer
         self.template = get_template(template)
@@ -55,15 +52,15 @@ class PictureProcessor(ABC):
         self._tokens = PromptTokenizer(tokenizer)
         self._policy = policy
         self._max_length = max_length
-        self._mark, self._number = mark_pictures, number_pictures
-
-    @abstractmethod
-    def prepare(self, image: Pictures.Image, *, overview_only: bool) -> ImageTiles:
-        """An RGB picture as the model takes it; `overview_only` asks for the least of it."""
+        self._seen = "pictures" if self.template.around_sound is None else "pictures and sounds"
 
     @abstractmethod
     def picture_width(self, image: ImageTiles) -> int:
         """How many positions a picture takes in a prompt."""
+
+    def sound_width(self, sound: SoundClip) -> int:
+        """How many positions a sound takes in a prompt; families that hear have their own."""
+        raise UnsupportedError(f"a sound of {sound.frames} frames for a model without ears; leave it out")
 
     def encode(self, messages: Sequence[Message], *, add_generation_prompt: bool = True) -> Encoded:
         """Encode a conversation; with a generation prompt it ends where the assistant is to speak.
@@ -89,10 +86,80 @@ class PictureProcessor(ABC):
         """
         # all of them at once: an `Image` that a generator had let go could give its id to the next one
         held = list(conversations)
-        made: dict[int, ImageTiles] = {}
+        made: dict[int, Any] = {}
         return [self._cut(self._encode(messages, made, False)) for messages in held]
 
-    def _encode(self, messages: Sequence[Message], made: dict[int, ImageTiles], prompt: bool) -> Encoded:
+    @abstractmethod
+    def _encode(self, messages: Sequence[Message], made: dict[int, Any], prompt: bool) -> Encoded:
+        """Encode a conversation of any length.
+
+        Args:
+            messages: the conversation.
+            made: what parts of messages have become, by their `id`; what is there is not prepared again.
+            prompt: whether it ends where the assistant is to speak.
+        """
+
+    def _check_length(self, encoded: Encoded) -> None:
+        # a picture takes hundreds of positions, so more than one tells it from a token
+        widths = self._widths(encoded)
+        length, pictures = sum(widths), sum(width for width in widths if width > 1)
+        if length > self._max_length:
+            raise UsageError(f"the conversation is {length} positions long, {pictures} of them for {self._seen}; "
+                             f"this model takes {self._max_length}, "
+                             f"so shorten it or use fewer {self._seen}")  # fmt: skip
+
+    def _cut(self, encoded: Encoded) -> Encoded:
+        """The beginning that fits the model."""
+        ends = accumulate(self._widths(encoded))
+        # ids whose last position still fits; a picture goes as a whole
+        kept = sum(1 for end in ends if end <= self._max_length)
+        ids = encoded.ids[:kept]
+        images = encoded.images[: ids.count(IMAGE_INDEX)]
+        return Encoded(ids, encoded.supervised[:kept], images, encoded.sounds[: ids.count(AUDIO_INDEX)])
+
+    def _widths(self, encoded: Encoded) -> list[int]:
+        """How many positions each id takes."""
+        widths = {
+            IMAGE_INDEX: (self.picture_width(image) for image in encoded.images),
+            AUDIO_INDEX: (self.sound_width(sound) for sound in encoded.sounds),
+        }
+        return [next(widths[token]) if token in widths else 1 for token in encoded.ids]
+
+
+class PictureProcessor(ConversationProcessor):
+    """For families that take a picture as one; a family says how it prepares and counts it.
+
+    Args:
+        tokenizer: of the language model.
+        template: name of the conversation template.
+        max_length: longest sequence, picture positions included.
+        mark_pictures: whether pictures stand between `<im_start>` and `<im_end>`.
+        number_pictures: whether each of several pictures is named ("Image 1:") before it stands.
+        policy: which picture sources may be read.
+
+    Raises:
+        CheckpointError: template and tokenizer do not fit.
+        UnknownNameError: there is no such template.
+    """
+
+    def __init__(
+        self,
+        tokenizer: PreTrainedTokenizerBase,
+        template: str,
+        *,
+        max_length: int,
+        policy: FetchPolicy,
+        mark_pictures: bool = False,
+        number_pictures: bool = False,
+    ) -> None:
+        super().__init__(tokenizer, template, max_length=max_length, policy=policy)
+        self._mark, self._number = mark_pictures, number_pictures
+
+    @abstractmethod
+    def prepare(self, image: Pictures.Image, *, overview_only: bool) -> ImageTiles:
+        """An RGB picture as the model takes it; `overview_only` asks for the least of it."""
+
+    def _encode(self, messages: Sequence[Message], made: dict[int, Any], prompt: bool) -> Encoded:
         pieces = render(
             self.template,
             messages,
@@ -113,25 +180,3 @@ class PictureProcessor(ABC):
 
     def _tiles(self, image: Image) -> ImageTiles:
         return self.prepare(load_image(image.source, self._policy), overview_only=image.detail == "low")
-
-    def _check_length(self, encoded: Encoded) -> None:
-        # a picture takes hundreds of positions, so more than one tells it from a token
-        widths = self._widths(encoded)
-        length, pictures = sum(widths), sum(width for width in widths if width > 1)
-        if length > self._max_length:
-            raise UsageError(f"the conversation is {length} positions long, {pictures} of them for pictures; "
-                             f"this model takes {self._max_length}, "
-                             "so shorten it or use fewer pictures")  # fmt: skip
-
-    def _cut(self, encoded: Encoded) -> Encoded:
-        """The beginning that fits the model."""
-        ends = accumulate(self._widths(encoded))
-        # ids whose last position still fits; a picture goes as a whole
-        kept = sum(1 for end in ends if end <= self._max_length)
-        ids = encoded.ids[:kept]
-        return Encoded(ids, encoded.supervised[:kept], encoded.images[: ids.count(IMAGE_INDEX)])
-
-    def _widths(self, encoded: Encoded) -> list[int]:
-        """How many positions each id takes."""
-        pictures = (self.picture_width(i) for i in encoded.images)
-        return [next(pictures) if token == IMAGE_INDEX else 1 for token in encoded.ids]

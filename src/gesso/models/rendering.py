@@ -6,7 +6,7 @@ from itertools import count
 from typing import Literal
 
 from gesso.core.errors import UnsupportedError, UsageError
-from gesso.core.messages import Image, Message, Text
+from gesso.core.messages import Audio, Image, Message, Text
 from gesso.models.templates import Template
 
 __all__ = ["Piece", "render"]
@@ -14,16 +14,16 @@ __all__ = ["Piece", "render"]
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A run of prompt text, or the place of one picture.
+    """A run of prompt text, or the place of one picture or sound.
 
     Attributes:
         kind: "markup" is the template's own text, in which control tokens such as `</s>` count as such;
-            "words" come from a message and are taken letter by letter; "picture" has no text.
+            "words" come from a message and are taken letter by letter; "picture" and "sound" have no text.
         text: the text.
         supervised: whether training learns to predict it.
     """
 
-    kind: Literal["markup", "words", "picture"]
+    kind: Literal["markup", "words", "picture", "sound"]
     text: str = ""
     supervised: bool = False
 
@@ -40,7 +40,8 @@ def render(
     """Lay out a conversation.
 
     A user's pictures come first, each on its own line, then the text, wherever the pictures stood in the
-    message: this is the order LLaVA was trained with.
+    message: this is the order LLaVA was trained with. Sounds, where a template
+    has a place for them, stand between the two.
 
     Args:
         template: the format.
@@ -60,9 +61,9 @@ def render(
     # an opening may be empty: a LLaMA-2 prompt ends with the user's turn
     several = sum(len(message.images) for message in turns) > 1
     numbers = count(1) if number_pictures and several else None
-    pieces = _Layout(template, end_token, mark_pictures, numbers).turns(system, turns)
+    pieces = _Layout(template, end_token, mark_pictures, numbers, count(1)).turns(system, turns)
     prompt = [Piece("markup", template.opening)] if add_generation_prompt else []
-    return tuple(piece for piece in (*pieces, *prompt) if piece.text or piece.kind == "picture")
+    return tuple(piece for piece in (*pieces, *prompt) if piece.text or piece.kind in ("picture", "sound"))
 
 
 def _split_system(template: Template, messages: Sequence[Message]) -> tuple[Piece, Sequence[Message]]:
@@ -85,17 +86,19 @@ def _check_turns(template: Template, turns: Sequence[Message], add_generation_pr
         raise UsageError("the last message is the assistant's, so there is nothing to answer; "
                          "end with a user message or set add_generation_prompt=False")  # fmt: skip
     for message in turns:
-        _refuse_parts(message, (Text, Image) if message.role == "user" else (Text,))
+        heard = (Text, Image) if template.around_sound is None else (Text, Image, Audio)
+        _refuse_parts(message, heard if message.role == "user" else (Text,))
     # alone, a user's turn is a prompt and may hold what it likes; with its caption it is training data
     if template.captions and len(turns) > 1 and (len(turns) > 2 or len(turns[0].images) != 1):
         raise UsageError(f"template {template.name} takes one picture and its caption; got {len(turns)} "
                          f"messages with {len(turns[0].images)} pictures in the first")  # fmt: skip
 
 
-def _refuse_parts(message: Message, allowed: tuple[type[Text] | type[Image], ...]) -> None:
+def _refuse_parts(message: Message, allowed: tuple[type[Text] | type[Image] | type[Audio], ...]) -> None:
     for part in message.parts:
         if not isinstance(part, allowed):
-            names = " and ".join(kind.__name__ for kind in allowed)
+            names = ", ".join(kind.__name__ for kind in allowed[:-1])
+            names = f"{names} and {allowed[-1].__name__}".removeprefix(" and ")
             raise UnsupportedError(f"a part of type {type(part).__name__} in a message of the "
                                    f"{message.role}; this model takes {names} there")  # fmt: skip
 
@@ -106,6 +109,7 @@ class _Layout:
     end_token: str
     mark_pictures: bool
     numbers: Iterator[int] | None
+    sounds: Iterator[int]
 
     def turns(self, system: Piece, turns: Sequence[Message]) -> Iterator[Piece]:
         template = self.template
@@ -142,10 +146,12 @@ class _Layout:
             yield Piece("markup", after)
 
     def _content(self, message: Message, answered: bool) -> list[Piece]:
-        lines = [self._picture() for _ in message.images]
+        lines = [self._picture() for _ in message.images] + [self._sound() for _ in message.sounds]
         # a caption answers no question: LLaVA's `preprocess_plain` drops the data set's, and so do we
         if message.text and not (self.template.captions and answered):
             lines.append((Piece("words", message.text),))
+        elif lines and self.template.break_after_media:
+            lines.append(())
         pieces: list[Piece] = []
         for line in lines:
             pieces.extend((Piece("markup", "\n"), *line) if pieces else line)
@@ -158,6 +164,12 @@ class _Layout:
         if self.numbers is not None:
             before = f"{before}Image {next(self.numbers)}:"
         return Piece("markup", before), Piece("picture"), Piece("markup", after)
+
+    def _sound(self) -> tuple[Piece, ...]:
+        before, after = self.template.around_sound or ("", "")
+        # counted over the whole conversation
+        before = before.format(number=next(self.sounds))
+        return Piece("markup", before), Piece("sound"), Piece("markup", after)
 
     def _answer(self, text: str, *, supervised: bool) -> Iterator[Piece]:
         before, after = self.template.around_answer

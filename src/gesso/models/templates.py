@@ -2,7 +2,8 @@
 
 Those of LLaVA (haotian-liu/LLaVA at c121f04, `llava/conversation.py`) keep their names and exact texts;
 those of Mini-Gemini (dvlab-research/MGM at 769820c, `mgm/conversation.py`) that LLaVA has not are
-`gemma`, `llama_3` and `mixtral_instruct` (its mistral_instruct); `storybook` is gesso's own.
+`gemma`, `llama_3` and `mixtral_instruct` (its mistral_instruct); `megrez` is that of Megrez-3B-Omni, from
+public integrations of it; `storybook` is gesso's own.
 `gesso.models.rendering` lays conversations out with them.
 """
 
@@ -28,6 +29,9 @@ class Template:
         opening: text that opens the assistant's turn; a prompt ends with it.
         around_answer: texts before and after an answer; None after it means the tokenizer's end token.
         around_picture: texts before and after each picture.
+        around_sound: texts before and after each sound, where `{number}` counts them from 1; None if the
+            format has no place for sounds.
+        break_after_media: whether a line break follows pictures and sounds also where no text does.
         example: turns (user, assistant) that stand before every conversation.
         captions: whether the format is a picture and its caption, without a question.
     """
@@ -41,6 +45,8 @@ class Template:
     opening: str
     around_answer: tuple[str, str | None]
     around_picture: tuple[str, str] = ("", "")
+    around_sound: tuple[str, str] | None = None
+    break_after_media: bool = False
     example: tuple[tuple[str, str], ...] = ()
     captions: bool = False
 
@@ -208,6 +214,16 @@ _LLAMA_3: Final = Template(
     opening="<|start_header_id|>system<|end_header_id|>\n\n",
     around_answer=("", "<|eot_id|>"),
 )
+_MEGREZ: Final = Template(
+    name="megrez",
+    system="你是Megrez-3B-Instruct，将针对用户的问题给出详细的、积极的回答。",
+    around_system=("<|role_start|>system<|role_end|>", "<|turn_end|>"),
+    around_user=("<|role_start|>user<|role_end|>", "<|turn_end|>"),
+    opening="<|role_start|>assistant<|role_end|>",
+    around_answer=("", "<|turn_end|>"),
+    around_sound=("Audio {number}: <|audio_start|>", "<|audio_end|>"),
+    break_after_media=True,
+)
 _MMTAG: Final = ("<Image>", "</Image>")
 
 TEMPLATES: Final[dict[str, Template]] = {
@@ -231,6 +247,7 @@ TEMPLATES: Final[dict[str, Template]] = {
     "mpt": _MPT,
     "gemma": _GEMMA,
     "llama_3": _LLAMA_3,
+    "megrez": _MEGREZ,
     "storybook": Template(
         # the minis' own: no system text, and role names that are whole tokens of theirs (`train.texts`)
         name="storybook",

@@ -15,10 +15,13 @@ from tokenizers.pre_tokenizers import Metaspace
 from transformers import PreTrainedTokenizerBase
 
 from gesso.core.errors import CheckpointError
-from gesso.models.base import IMAGE_INDEX
+from gesso.models.base import AUDIO_INDEX, IMAGE_INDEX
 from gesso.models.rendering import Piece
 
 __all__ = ["PromptTokenizer"]
+
+PLACES: Final = {"picture": IMAGE_INDEX, "sound": AUDIO_INDEX}
+"""The id that stands for a piece without text."""
 
 NEVER: Final = r"(?!)"
 """Pattern that matches nothing."""
@@ -68,9 +71,9 @@ class PromptTokenizer:
     def pieces(self, pieces: Iterable[Piece]) -> tuple[tuple[int, ...], tuple[bool, ...]]:
         """Token ids of rendered pieces, and for each whether it is supervised."""
         ids, supervised = [*self._start], [False] * len(self._start)
-        for is_picture, group in groupby(pieces, key=lambda piece: piece.kind == "picture"):
+        for place, group in groupby(pieces, key=lambda piece: PLACES.get(piece.kind)):
             run = list(group)
-            run_ids, marks = ([IMAGE_INDEX] * len(run), [False] * len(run)) if is_picture else self._run(run)
+            run_ids, marks = self._run(run) if place is None else ([place] * len(run), [False] * len(run))
             ids.extend(run_ids)
             supervised.extend(marks)
         return tuple(ids), tuple(supervised)

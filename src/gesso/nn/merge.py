@@ -16,10 +16,25 @@ from torch.nn import functional
 
 from gesso.core.errors import UsageError
 
-__all__ = ["IGNORE_INDEX", "IMAGE_INDEX", "join_flat", "join_lines", "pad_rows", "splice"]
+__all__ = [
+    "AUDIO_INDEX",
+    "IGNORE_INDEX",
+    "IMAGE_INDEX",
+    "MEDIA",
+    "join_flat",
+    "join_lines",
+    "pad_rows",
+    "splice",
+]
 
 IMAGE_INDEX: Final = -200
 """Stands in a row of token ids where one picture's features belong (LLaVA's value)."""
+
+AUDIO_INDEX: Final = -201
+"""Stands in a row of token ids where one sound's features belong."""
+
+MEDIA: Final = (IMAGE_INDEX, AUDIO_INDEX)
+"""All ids that stand for features."""
 
 IGNORE_INDEX: Final = -100
 """Label of a position the loss leaves out; what torch's cross-entropy ignores unless told otherwise."""
@@ -73,35 +88,36 @@ def splice(
     features: Sequence[Tensor],
     labels: Tensor,
 ) -> tuple[Tensor, Tensor]:
-    """Token embeddings of one row with each picture's features in its place.
+    """Token embeddings of one row with the features of each picture and sound in its place.
 
     Args:
-        ids: [l] token ids; `IMAGE_INDEX` once for each picture.
+        ids: [l] token ids; `IMAGE_INDEX` once for each picture, `AUDIO_INDEX` for each sound.
         embed: token ids [n] -> embeddings [n, D].
-        features: [N_i, D] of each picture, in order.
-        labels: [l]; picture positions get `IGNORE_INDEX`.
+        features: [N_i, D] of each of them, in order.
+        labels: [l]; positions of features get `IGNORE_INDEX`.
 
     Returns:
         embeddings [L, D] and labels [L].
 
     Raises:
-        UsageError: the row has more or fewer pictures than features.
+        UsageError: the row has more or fewer places than features.
     """
-    pictures = (ids == IMAGE_INDEX).nonzero().flatten().tolist()
-    if len(pictures) != len(features):
+    places = torch.isin(ids, ids.new_tensor(MEDIA)).nonzero().flatten().tolist()
+    if len(places) != len(features):
         raise UsageError(
-            f"the row has {len(pictures)} places for pictures, but {len(features)} came; give one for each"
+            f"the row has {len(places)} places for pictures and sounds, but {len(features)} came; "
+            "give one for each"
         )
     pieces: list[Tensor] = []
     targets: list[Tensor] = []
-    # one stretch of text more than pictures, hence the None at the end
-    for span, picture in zip(_text_spans(pictures, len(ids)), [*features, None], strict=True):
+    # one stretch of text more than places, hence the None at the end
+    for span, medium in zip(_text_spans(places, len(ids)), [*features, None], strict=True):
         pieces.append(embed(ids[span]))  # [n] -> [n, D]
         targets.append(labels[span])
-        if picture is not None:
+        if medium is not None:
             # a tower may compute in another dtype, or on another device, than the table of embeddings
-            pieces.append(picture.to(pieces[0]))
-            targets.append(ids.new_full((len(picture),), IGNORE_INDEX))
+            pieces.append(medium.to(pieces[0]))
+            targets.append(ids.new_full((len(medium),), IGNORE_INDEX))
     return torch.cat(pieces), torch.cat(targets)  # [L, D], [L]
 
 
@@ -148,10 +164,10 @@ def _raster(tiles: Tensor, grid: tuple[int, int]) -> Tensor:
     return blocks.transpose(1, 2).reshape(rows * side, columns * side, width)  # [r, P, c, P, D] joined
 
 
-def _text_spans(pictures: Sequence[int], length: int) -> Iterator[slice]:
-    """The stretches of text before, between and after the pictures; some may be empty."""
+def _text_spans(places: Sequence[int], length: int) -> Iterator[slice]:
+    """The stretches of text before, between and after these places; some may be empty."""
     start = 0
-    for place in pictures:
+    for place in places:
         yield slice(start, place)
         start = place + 1
     yield slice(start, length)

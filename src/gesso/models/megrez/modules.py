@@ -1,0 +1,148 @@
+"""The torch module of a Megrez-3B-Omni: eyes and ears around a Llama, all made of transformers' parts."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, Final
+
+import torch
+from torch import Tensor, nn
+from transformers import (
+    AutoConfig,
+    AutoModelForImageTextToText,
+    GenerationMixin,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedConfig,
+    PreTrainedModel,
+    SiglipVisionConfig,
+    WhisperConfig,
+)
+from transformers.configuration_utils import SubConfigSpec
+
+from gesso.models.megrez.audio import AudioEncoder
+from gesso.models.megrez.settings import MegrezSettings
+from gesso.models.megrez.vision import NavitTower
+from gesso.nn.resampler import Resampler
+
+__all__ = ["MegrezConfig", "MegrezForConditionalGeneration"]
+
+HEAD_WIDTH: Final = 128
+"""Width of one head of the resampler's attention."""
+
+
+class MegrezConfig(PreTrainedConfig):
+    """Configs of the three parts; `gesso` holds the `MegrezSettings`.
+
+    `vision_batch_size` is how many slices the vision tower sees at a time.
+    """
+
+    model_type = "gesso_megrez"
+    sub_configs_defaults: ClassVar[dict[str, SubConfigSpec]] = {
+        "vision_config": SubConfigSpec(config_class=SiglipVisionConfig),
+        "audio_config": SubConfigSpec(config_class=WhisperConfig),
+        "text_config": SubConfigSpec(config_class=LlamaConfig),
+    }
+
+    vision_config: dict[str, Any] | PreTrainedConfig | None = None
+    audio_config: dict[str, Any] | PreTrainedConfig | None = None
+    text_config: dict[str, Any] | PreTrainedConfig | None = None
+    vision_batch_size: int = 8
+    tie_word_embeddings: bool = False
+    gesso: dict[str, Any] | None = None
+
+    @property
+    def settings(self) -> MegrezSettings:
+        """What distinguishes this Megrez, apart from its parts' sizes."""
+        return MegrezSettings.from_dict(self.gesso or {})
+
+
+class MegrezForConditionalGeneration(PreTrainedModel, GenerationMixin):
+    """A Megrez: vision tower with resampler, audio encoder, language model with its head.
+
+    Letters: Q positions of a slice, K tokens of a sound, D width of the language model.
+    """
+
+    config_class = MegrezConfig
+    base_model_prefix = ""
+    main_input_name = "input_ids"
+    supports_gradient_checkpointing = True
+    _supports_sdpa = True
+    _supports_flash_attn = True
+    _no_split_modules: ClassVar[list[str]] = [
+        "LlamaDecoderLayer", "SiglipEncoderLayer", "WhisperEncoderLayer", "Resampler",
+    ]  # fmt: skip
+
+    def __init__(self, config: MegrezConfig) -> None:
+        super().__init__(config)
+        text: Any = config.text_config
+        vision: Any = config.vision_config
+        audio: Any = config.audio_config
+        settings = config.settings
+        self._together = settings.clips_together
+        self.vision = NavitTower(vision)
+        self.resampler = Resampler(
+            settings.image_feature_size, vision.hidden_size, text.hidden_size, text.hidden_size // HEAD_WIDTH
+        )
+        self.audio = AudioEncoder(audio, text.hidden_size)
+        self.language_model = LlamaForCausalLM(text)
+        finish: Any = self.post_init
+        finish()
+
+    def get_input_embeddings(self) -> nn.Module:
+        """The language model's table of token embeddings."""
+        table: nn.Module = self.language_model.get_input_embeddings()
+        return table
+
+    def get_output_embeddings(self) -> nn.Module:
+        """The language model's head."""
+        head: nn.Module = self.language_model.lm_head
+        return head
+
+    def slice_features(self, slices: Sequence[Tensor]) -> list[Tensor]:
+        """Features of slices in grey levels, [3, H, W] each -> [Q, D] each."""
+        features: list[Tensor] = []
+        config: Any = self.config
+        for start in range(0, len(slices), config.vision_batch_size):
+            seen, grids = self.vision.encode(slices[start : start + config.vision_batch_size])
+            features += self.resampler(seen, grids)  # [B, N, W] -> [B, Q, D], taken apart
+        return features
+
+    def sound_features(self, features: Sequence[Tensor], frames: Sequence[int]) -> list[Tensor]:
+        """Spans of sounds from log-mel features, [M, C] each -> [2 + K_i, D] each."""
+        spans: list[Tensor] = self.audio(torch.stack(list(features)), frames, together=self._together)
+        return spans
+
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        past_key_values: Any = None,
+        inputs_embeds: Tensor | None = None,
+        labels: Tensor | None = None,
+        use_cache: bool | None = None,
+        logits_to_keep: int | Tensor = 0,
+        **options: Any,
+    ) -> Any:
+        """The language model's own forward; pictures and sounds are in `inputs_embeds`, if anywhere."""
+        return self.language_model(
+            input_ids=input_ids,
+            attention_mask=attention_mask,
+            position_ids=position_ids,
+            past_key_values=past_key_values,
+            inputs_embeds=inputs_embeds,
+            labels=labels,
+            use_cache=use_cache,
+            logits_to_keep=logits_to_keep,
+            **options,
+        )
+
+    def _init_weights(self, module: nn.Module) -> None:
+        initialise: Any = super()._init_weights
+        initialise(module)
+        if isinstance(module, Resampler):
+            module.reset_parameters()
+
+
+# so that Auto classes find a saved folder's class, once gesso is imported
+AutoConfig.register(MegrezConfig.model_type, MegrezConfig)
+AutoModelForImageTextToText.register(MegrezConfig, MegrezForConditionalGeneration)

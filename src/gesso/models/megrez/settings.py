@@ -1,0 +1,71 @@
+"""What distinguishes one Megrez checkpoint from another, apart from its parts' sizes."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Final, Literal, Self
+
+from gesso.core.errors import CheckpointError
+
+__all__ = ["FRAMES_OF_30_S", "RATE", "LongAudio", "MegrezSettings"]
+
+LongAudio = Literal["split", "cut"]
+
+RATE: Final = 16_000
+"""Samples a second that the audio encoder takes."""
+
+FRAMES_OF_30_S: Final = 1_500
+"""Frames of the encoder in the 30 s that its log-mel features are padded to."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MegrezSettings:
+    """Settings of a Megrez; the first ones are named as in its preprocessor_config.json.
+
+    Attributes:
+        image_feature_size: positions that a slice of a picture takes.
+        max_slice_nums: most slices a picture is cut into, its overview not counted.
+        scale_resolution: side, in pixels, of a square with the area that slices are scaled to.
+        patch_size: side of a patch, in pixels.
+        slice_mode: whether pictures are cut at all.
+        use_image_id: whether each picture's number stands before it, counted from 0.
+        max_length: longest sequence, positions of pictures and sounds included.
+        long_audio: what becomes of sounds beyond 30 s: "split" gives them in pieces of 30 s, each a sound of its
+            own; "cut" drops what follows, as the original does. Both warn.
+        clips_together: how the end of a sound is encoded beside a longer one. False: as if it were alone.
+            True: as the original does, which lets its last frame see into the padding of the features.
+    """
+
+    image_feature_size: int = 64
+    max_slice_nums: int = 9
+    scale_resolution: int = 448
+    patch_size: int = 14
+    slice_mode: bool = True
+    use_image_id: bool = True
+    max_length: int = 4096
+    long_audio: LongAudio = "split"
+    clips_together: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse values no model can have."""
+        for name in ("image_feature_size", "max_slice_nums", "scale_resolution", "patch_size", "max_length"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < 1:
+                raise CheckpointError(f"{name} is {value!r}; it must be a whole number of at least 1")
+        if self.long_audio not in ("split", "cut"):
+            raise CheckpointError(f"long_audio is {self.long_audio!r}; allowed: split, cut")
+
+    def to_dict(self) -> dict[str, Any]:
+        """The settings as JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Settings that `to_dict` wrote.
+
+        Raises:
+            CheckpointError: a name that is no setting.
+        """
+        unknown = sorted(set(data) - {field.name for field in fields(cls)})
+        if unknown:
+            raise CheckpointError(f"unknown Megrez settings {', '.join(unknown)}; a newer gesso wrote them")
+        return cls(**data)
