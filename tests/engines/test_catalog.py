@@ -49,11 +49,17 @@ def test_planners_and_painters_have_builders_of_their_own() -> None:
     assert {find(name).gives for name in painters} == {"image"}
 
 
-def test_this_version_runs_minis_llava_mgm_and_the_planners_of_omost() -> None:
+def test_this_version_runs_minis_llava_mgm_megrez_and_the_planners_of_omost() -> None:
     runnable = {row.name for row in model_rows() if row.runnable}
     assert {"mini-clip", "mini-lm", "mini-llava", "llava-v1.5-7b-lora", "llava-v1.6-34b"} <= runnable
     assert {row.name for row in model_rows() if row.system == "omost" and row.gives == "canvas"} <= runnable
-    assert {row.system for row in model_rows() if row.runnable} == {"gesso", "llava", "mgm", "omost"}
+    assert {row.system for row in model_rows() if row.runnable} == {
+        "gesso",
+        "llava",
+        "megrez",
+        "mgm",
+        "omost",
+    }
 
 
 @pytest.mark.parametrize("name", ["llava-v1.6-vicuna-7b", "llava-v1.6-mistral-7b", "llava-v1.6-34b"])

@@ -40,5 +40,5 @@ def test_paths_can_be_forbidden() -> None:
 
 
 def test_other_types_are_refused() -> None:
-    with pytest.raises(UsageError, match="sound source of type int; .*, samples"):
+    with pytest.raises(UsageError, match=r"sound source of type int; .*, samples"):
         read(7)

@@ -6,11 +6,22 @@ from pathlib import Path
 
 import pytest
 
-from parity import llava_inputs, llava_model, mgm_inputs, mgm_model, omost_canvas, omost_chat, omost_paint
+from parity import (
+    llava_inputs,
+    llava_model,
+    megrez_inputs,
+    megrez_model,
+    mgm_inputs,
+    mgm_model,
+    omost_canvas,
+    omost_chat,
+    omost_paint,
+)
 
 ROOT = Path(os.environ.get("GESSO_FIXTURES", Path(__file__).parents[1] / "fixtures"))
 CHECKS = {**llava_inputs.CHECKS, **llava_model.CHECKS, **omost_canvas.CHECKS, **omost_paint.CHECKS}
 CHECKS |= {**omost_chat.CHECKS, **mgm_inputs.CHECKS, **mgm_model.CHECKS}
+CHECKS |= {**megrez_inputs.CHECKS, **megrez_model.CHECKS}
 CASES = sorted(path.parent for path in ROOT.rglob("case.json"))
 
 

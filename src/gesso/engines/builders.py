@@ -18,14 +18,20 @@ from gesso.models.clip import ClipEncoder
 from gesso.models.llava.convert import load_llava
 from gesso.models.llava.processor import LlavaProcessor
 from gesso.models.llava.settings import LlavaSettings
+from gesso.models.megrez.convert import load_megrez
 from gesso.models.mgm.convert import load_mgm
-from gesso.models.processor import PictureProcessor
+from gesso.models.omost.load import load_language_model
+from gesso.models.omost.processor import TemplateProcessor
+from gesso.models.originals import load_tokenizer
+from gesso.models.processor import ConversationProcessor
 from gesso.models.templates import storybook_jinja
 
 __all__ = [
     "GIVES",
     "build_clip",
+    "build_instruct",
     "build_llava",
+    "build_megrez",
     "build_mgm",
     "build_text_chat",
     "builder_for",
@@ -60,6 +66,24 @@ def build_mgm(folder: Path, options: LoadOptions) -> Chat:
     return Chat(model, model.processor, stop=_stops(model.processor))
 
 
+def build_megrez(folder: Path, options: LoadOptions) -> Chat:
+    """A Megrez-3B-Omni."""
+    _refuse_base(options)
+    model = load_megrez(folder, dtype=dtype_of(folder, options), device=device_of(options))
+    module: nn.Module = model.module
+    module.eval()
+    return Chat(model, model.processor, stop=_stops(model.processor))
+
+
+def build_instruct(folder: Path, options: LoadOptions) -> Chat:
+    """A language model that follows instructions, under the chat template that it brings."""
+    _refuse_base(options)
+    processor = TemplateProcessor(load_tokenizer(folder))
+    dtype = dtype_of(folder, options)
+    model = load_language_model(folder, dtype=dtype, device=device_of(options))
+    return Chat(TextChat(model), processor)
+
+
 def build_text_chat(folder: Path, options: LoadOptions) -> Chat:
     """A language model that gesso trained, under the storybook's template."""
     _refuse_base(options)
@@ -90,6 +114,8 @@ def builder_for(folder: Path) -> str:
     """
     config = read_json(folder / "config.json")
     kind = str(config.get("model_type", ""))
+    if kind in ("megrezo", "gesso_megrez"):
+        return "gesso.engines.builders:build_megrez"
     # before LLaVA, from which it has most of its entries
     if kind == "gesso_mgm" or "mm_vision_tower_aux" in config:
         return "gesso.engines.builders:build_mgm"
@@ -106,8 +132,8 @@ def builder_for(folder: Path) -> str:
     if kind == "llama":
         return "gesso.engines.builders:build_text_chat"
     raise UnsupportedError(f"{folder} holds a model of type {kind or 'unknown'!r}; this version of gesso "
-                           "runs LLaVA and Mini-Gemini folders, planners, language models with a chat "
-                           "template, and what `gesso train` writes")  # fmt: skip
+                           "runs LLaVA, Mini-Gemini and Megrez folders, planners, language models with a "
+                           "chat template, and what `gesso train` writes")  # fmt: skip
 
 
 def device_of(options: LoadOptions) -> torch.device:
@@ -159,7 +185,7 @@ def _has_template(folder: Path) -> bool:
     return template not in (None, storybook_jinja())
 
 
-def _stops(processor: PictureProcessor) -> tuple[str, ...]:
+def _stops(processor: ConversationProcessor) -> tuple[str, ...]:
     stop = processor.template.stop
     return (stop,) if stop else ()
 

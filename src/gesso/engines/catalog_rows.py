@@ -20,6 +20,8 @@ BUILDERS: Final = {
     "mini-sdxl": "gesso.engines.paint_build:build_painter",
     "llava": "gesso.engines.builders:build_llava",
     "mgm": "gesso.engines.builders:build_mgm",
+    "megrez": "gesso.engines.builders:build_megrez",
+    "megrez-3b-instruct": "gesso.engines.builders:build_instruct",
     "omost": "gesso.engines.plan_build:build_omost",
     "realvisxl_v4.0": "gesso.engines.paint_build:build_painter",
 }
@@ -107,10 +109,10 @@ MGM-8x7B-HD | nc | 47_230_470_592 | | Mini-Gemini on Mixtral 8x7B, high resoluti
 MGM-34B | nc | 34_954_350_016 | | Mini-Gemini on Nous-Hermes-2-Yi 34B
 MGM-34B-HD | nc | 34_954_350_016 | | Mini-Gemini on Nous-Hermes-2-Yi 34B, high resolution
 
-[megrez Infinigence | text image audio > text | 0.3]
+[megrez Infinigence | text image audio > text | 0.2]
 Megrez-3B-Omni | apache | 4_009_159_920 | | pictures, sound and text, zh + en
 
-[megrez Infinigence | text > text | 0.3]
+[megrez Infinigence | text > text | 0.2]
 Megrez-3B-Instruct | apache | 2_915_207_680 | | the language model of Megrez-3B-Omni
 
 [omost lllyasviel | text > canvas | 0.2]

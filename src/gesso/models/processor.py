@@ -1,4 +1,4 @@
-"""Messages to model inputs, for every family whose pictures and sounds stand among the tokens of a template."""
+"""Messages to model inputs, for families whose pictures and sounds stand among a template's tokens."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
@@ -104,8 +104,8 @@ class ConversationProcessor(ABC):
         widths = self._widths(encoded)
         length, pictures = sum(widths), sum(width for width in widths if width > 1)
         if length > self._max_length:
-            raise UsageError(f"the conversation is {length} positions long, {pictures} of them for {self._seen}; "
-                             f"this model takes {self._max_length}, "
+            raise UsageError(f"the conversation is {length} positions long, {pictures} of them "
+                             f"for {self._seen}; this model takes {self._max_length}, "
                              f"so shorten it or use fewer {self._seen}")  # fmt: skip
 
     def _cut(self, encoded: Encoded) -> Encoded:

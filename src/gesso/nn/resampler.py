@@ -41,7 +41,7 @@ class Resampler(nn.Module):
         super().__init__()
         if heads < 1 or width % heads or width % 4:
             raise UnsupportedError(f"a resampler of width {width} with {heads} heads; "
-                                   "there must be a head, and the width must divide by 4 and by the heads")  # fmt: skip
+                                   "there must be a head, and the width divide by 4 and by them")  # fmt: skip
         self.query = nn.Parameter(torch.empty(queries, width))
         self.kv_proj = nn.Linear(width_in, width, bias=False)
         self.attn = nn.MultiheadAttention(width, heads, batch_first=True)

@@ -1,5 +1,6 @@
 """Megrez as gesso's engines and trainer see it, with the original's `chat` beside that."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -116,8 +117,11 @@ class MegrezChat(PictureChat):
         )
         module: Any = self._module
         mask = torch.ones(prompt.shape[:2], dtype=torch.long, device=prompt.device)
-        # given embeddings alone, transformers returns the new tokens alone: [1, n] -> [n]
-        answer = module.generate(inputs_embeds=prompt, attention_mask=mask, generation_config=settings)[0]
+        with warnings.catch_warnings():
+            # that the prompt does not count is said above
+            warnings.filterwarnings("ignore", "Passing `repetition_penalty` with `inputs_embeds`")
+            # given embeddings alone, transformers returns the new tokens alone: [1, n] -> [n]
+            answer = module.generate(inputs_embeds=prompt, attention_mask=mask, generation_config=settings)[0]
         return str(self.processor.tokenizer.decode(answer, skip_special_tokens=True))
 
     def save_pretrained(self, folder: Path) -> None:

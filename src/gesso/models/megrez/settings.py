@@ -29,8 +29,8 @@ class MegrezSettings:
         slice_mode: whether pictures are cut at all.
         use_image_id: whether each picture's number stands before it, counted from 0.
         max_length: longest sequence, positions of pictures and sounds included.
-        long_audio: what becomes of sounds beyond 30 s: "split" gives them in pieces of 30 s, each a sound of its
-            own; "cut" drops what follows, as the original does. Both warn.
+        long_audio: what becomes of sounds beyond 30 s: "split" gives them in pieces of 30 s, each a sound of
+            its own; "cut" drops what follows, as the original does. Both warn.
         clips_together: how the end of a sound is encoded beside a longer one. False: as if it were alone.
             True: as the original does, which lets its last frame see into the padding of the features.
     """

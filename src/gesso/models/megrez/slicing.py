@@ -1,7 +1,7 @@
 """How a picture is cut: one overview, and for large pictures a grid of slices in finer resolution.
 
-The rule is LLaVA-UHD's (arXiv 2403.11703, section 3.1) in the form of MiniCPM-V 2.6 (arXiv 2408.01800, section
-3.2). Sizes are (width, height) in pixels, grids (columns, rows).
+The rule is LLaVA-UHD's (arXiv 2403.11703, section 3.1) in the form of MiniCPM-V 2.6 (arXiv 2408.01800,
+section 3.2). Sizes are (width, height) in pixels, grids (columns, rows).
 """
 
 from collections.abc import Iterator

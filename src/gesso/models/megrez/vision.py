@@ -96,6 +96,8 @@ def _buckets(count: int, side: int) -> Tensor:
     This is floor(i * side / count) but for the rounding of single precision, in which the model was trained
     (Idefics2's code before transformers 4.48): of 25 patches on 70 positions, number 5 gets 13, not 14.
     """
-    fractions = torch.arange(0, 1 - 1e-6, 1 / count, dtype=torch.float32)
+    # the step is rounded before it is multiplied: this is where the numbers above part
+    step = torch.tensor(1 / count, dtype=torch.float32).item()
+    fractions = torch.arange(0, 1 - 1e-6, step, dtype=torch.float32)
     boundaries = torch.arange(1 / side, 1.0, 1 / side, dtype=torch.float32)
     return torch.bucketize(fractions, boundaries, right=True)
