@@ -154,3 +154,8 @@ def test_messages_refuse_other_roles_parts_and_details() -> None:
         Message("user", ("hello",))  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="detail 'tiny'; allowed: auto, low, high"):
         Image("x.png", "tiny")  # type: ignore[arg-type]
+
+
+def test_sounds_are_the_audio_parts_in_order() -> None:
+    first, second = Audio("a.wav"), Audio("b.wav")
+    assert user(first, "and", Image("a.png"), second).sounds == (first, second)

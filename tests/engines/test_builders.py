@@ -1,4 +1,5 @@
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,9 @@ from gesso.core.sampling import Sampling
 from gesso.engines import builders
 from gesso.engines.builders import (
     GIVES,
+    build_instruct,
     build_llava,
+    build_megrez,
     build_mgm,
     build_text_chat,
     builder_for,
@@ -25,6 +28,7 @@ from gesso.engines.chat import Chat
 from gesso.engines.options import LoadOptions
 from gesso.models.clip import ClipEncoder
 from gesso.models.templates import storybook_jinja
+from models.megrez import originals as megrez
 from models.mgm import originals as mgm
 
 OPTIONS = LoadOptions()
@@ -84,6 +88,29 @@ def test_a_mini_gemini_folder_answers_and_is_known_by_its_config(tmp_path: Path)
     assert answer.usage.completion_tokens <= 5
     (tmp_path / "config.json").write_text(json.dumps(mgm.FLAT))
     assert import_target(builder_for(tmp_path)) is build_mgm
+
+
+def test_megrez_folders_are_found_published_and_saved(tmp_path: Path) -> None:
+    published = megrez.write(tmp_path / "published")
+    assert import_target(builder_for(published)) is build_megrez
+    chat = build_megrez(published, OPTIONS)
+    message = user(Audio(megrez.sound(0.2)), Image(Picture.new("RGB", (40, 30))), "what is this?")
+    answer = chat.chat([message], Sampling(max_new_tokens=5))
+    assert answer.usage.completion_tokens <= 5
+    chat.model.save_pretrained(tmp_path / "saved")
+    assert import_target(builder_for(tmp_path / "saved")) is build_megrez
+    with pytest.raises(UsageError, match="no adapter"):
+        build_megrez(published, LoadOptions(base="a/b"))
+
+
+def test_language_models_chat_under_their_own_template(folders: dict[str, Path], tmp_path: Path) -> None:
+    shutil.copytree(folders["llama"], tmp_path, dirs_exist_ok=True)
+    template = "{% for m in messages %}{{ m.role }}: {{ m.content }}</s>{% endfor %}"
+    (tmp_path / "chat_template.jinja").write_text(template)
+    chat = build_instruct(tmp_path, OPTIONS)
+    assert chat.chat([user("how many?")], Sampling(max_new_tokens=5)).usage.completion_tokens <= 5
+    with pytest.raises(UnsupportedError, match="reads text alone"):
+        chat.chat([user(Audio(b""), "what?")])
 
 
 def test_other_folders_are_refused_by_their_type(tmp_path: Path) -> None:

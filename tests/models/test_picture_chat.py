@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 
+import pytest
 import torch
 from torch import Tensor, nn
 
 import tiny
-from gesso.models.base import IGNORE_INDEX, IMAGE_INDEX, Encoded, ImageTiles
+from gesso.core.errors import UnsupportedError
+from gesso.models.base import AUDIO_INDEX, IGNORE_INDEX, IMAGE_INDEX, Encoded, ImageTiles, SoundClip
 from gesso.models.picture_chat import PictureChat
 
 
@@ -48,3 +50,20 @@ def test_a_batch_asks_for_features_once_and_is_cut_to_the_longest_sequence() -> 
     ignored = IGNORE_INDEX
     assert labels.tolist() == [[ignored, ignored, ignored, 5], [7, ignored, ignored, ignored]]
     assert mask.tolist() == [[1, 1, 1, 1], [1, 0, 0, 0]]
+
+
+class Hearing(Plain):
+    """One position a column of a sound's features."""
+
+    def sound_features_of(self, sounds: Sequence[SoundClip]) -> list[Tensor]:
+        return [sound.features.T for sound in sounds]
+
+
+def test_pictures_and_sounds_each_stand_in_their_own_places() -> None:
+    ids, sound = (AUDIO_INDEX, 5, IMAGE_INDEX, AUDIO_INDEX), SoundClip(torch.full((32, 2), 7.0), 2)
+    encoded = Encoded(ids, (False,) * 4, (picture(1),), (sound, sound))
+    embeddings = Hearing(tiny.llama(), 99).embed(encoded)
+    assert embeddings[:, 0].tolist()[:2] == [7, 7]
+    assert embeddings[:, 0].tolist()[3:] == [1, 7, 7]
+    with pytest.raises(UnsupportedError, match="2 sounds for a model without ears"):
+        Plain(tiny.llama(), 99).embed(encoded)

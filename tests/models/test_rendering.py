@@ -141,3 +141,12 @@ def test_a_caption_pair_has_no_question() -> None:
 def test_captions_need_one_picture_and_one_answer(messages: list[Message]) -> None:
     with pytest.raises(UsageError, match="template plain takes one picture and its caption"):
         _text("plain", messages)
+
+
+def test_sounds_are_counted_and_stand_between_pictures_and_text() -> None:
+    template = get_template("megrez")
+    messages = [user("What?", Audio("a.wav"), Image("a.png")), assistant("A bird."), user(Audio("b.wav"))]
+    pieces = render(template, messages, add_generation_prompt=False)
+    shown = "".join({"picture": "<P>", "sound": "<S>"}.get(piece.kind, piece.text) for piece in pieces)
+    assert "<P>\nAudio 1: <|audio_start|><S><|audio_end|>\nWhat?<|turn_end|>" in shown
+    assert "Audio 2: <|audio_start|><S><|audio_end|>\n<|turn_end|>" in shown

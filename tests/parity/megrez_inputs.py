@@ -18,7 +18,6 @@ from gesso.core.messages import Audio, Image, Message
 from gesso.models.base import AUDIO_INDEX, IGNORE_INDEX, IMAGE_INDEX, Encoded, ImageTiles
 from gesso.models.megrez.audio import token_count
 from gesso.models.megrez.contents import as_messages
-from gesso.models.megrez.model import MegrezChat
 from gesso.models.megrez.preprocess import CutPicture
 from gesso.models.megrez.processor import MegrezProcessor, picture_pieces
 from gesso.models.megrez.settings import MegrezSettings
@@ -218,7 +217,6 @@ NAMES: Final = {
 
 
 def _check_switches(row: Mapping[str, Any]) -> None:
-    assert hasattr(MegrezChat, "parts")
     ours = {part for flag, part in PARTS.items() if row["flags"][flag]}
     assert ours == {NAMES[name] for name in row["trainable"]}
 

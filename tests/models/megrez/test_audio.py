@@ -14,6 +14,10 @@ def encoder() -> AudioEncoder:
     )  # fmt: skip
     made = AudioEncoder(config, 12).eval()
     made.positions.data.normal_()
+    # larger than at first, so that the end of a sound counts
+    for convolution in (made.conv1, made.conv2):
+        convolution.weight.data.normal_()
+    made.proj.weight.data.normal_()
     return made
 
 
@@ -33,9 +37,9 @@ def test_sounds_are_encoded_as_if_alone_unless_together() -> None:
         (alone,) = ears(features[1:], [6])
         same, other = ears(features, [17, 6], together=True)
     assert (long.shape, short.shape) == ((10, 12), (5, 12))
-    assert torch.allclose(short, alone, atol=1e-6)
-    assert torch.allclose(long, same, atol=1e-6)
-    assert not torch.allclose(short, other, atol=1e-4)
+    assert torch.allclose(short, alone, atol=1e-4)
+    assert torch.allclose(long, same, atol=1e-4)
+    assert (short - other).abs().max() > 0.01
 
 
 def test_begin_and_end_are_learned_positions_are_not() -> None:

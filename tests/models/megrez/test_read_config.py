@@ -36,7 +36,7 @@ def test_other_marks_and_normalisations_are_refused(name, value) -> None:
 
 
 def test_counts_must_agree() -> None:
-    with pytest.raises(CheckpointError, match="query_num 8, .* image_feature_size 64"):
+    with pytest.raises(CheckpointError, match=r"query_num 8, .* image_feature_size 64"):
         settings(image_feature_size=64)
 
 

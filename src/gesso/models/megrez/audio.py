@@ -5,6 +5,7 @@ K its tokens (25 a second), S width of the encoder, D width of the language mode
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -50,7 +51,8 @@ class AudioEncoder(WhisperPreTrainedModel):
         self.ln_post = nn.LayerNorm(state)
         self.proj = nn.Linear(state, width)
         self.begin_end = nn.Embedding(2, width)
-        self.post_init()
+        finish: Any = self.post_init
+        finish()
 
     def forward(self, features: Tensor, frames: Sequence[int], *, together: bool = False) -> list[Tensor]:
         """Spans of sounds, [2 + K_i, D] each.

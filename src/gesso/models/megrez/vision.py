@@ -8,7 +8,7 @@ Letters: B slices, p side of a patch, N patches of the largest slice, G side of 
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 import torch
 from torch import Tensor
@@ -27,7 +27,8 @@ class NavitTower(SiglipVisionModel):
     @property
     def grid_side(self) -> int:
         """Positions along one side of the trained grid."""
-        return int(self.config.image_size // self.config.patch_size)
+        config: Any = self.config
+        return int(config.image_size // config.patch_size)
 
     def encode(self, slices: Sequence[Tensor]) -> tuple[Tensor, list[tuple[int, int]]]:
         """Features of slices.
@@ -38,7 +39,8 @@ class NavitTower(SiglipVisionModel):
         Returns:
             [B, N, W], of no meaning behind a slice's own patches, and (rows, columns) of patches of each.
         """
-        patch = self.config.patch_size
+        config: Any = self.config
+        patch: int = config.patch_size
         grids = [(s.shape[1] // patch, s.shape[2] // patch) for s in slices]
         strips = [as_strip(s, patch) for s in slices]
         longest = max(strip.shape[-1] for strip in strips)
