@@ -107,6 +107,20 @@ def test_long_sounds_are_refused_by_their_header() -> None:
         load_audio(tone(3), max_seconds=2)
 
 
+def _open_ended(seconds: float) -> bytes:
+    """A flac stream whose header leaves its length open, as live recordings have it."""
+    content = bytearray(encoded(tone(seconds), form="FLAC"))
+    # the 36 bits of STREAMINFO behind marker, block header, block and frame sizes, rate, channels and depth
+    content[21] &= 0xF0
+    content[22:26] = bytes(4)
+    return bytes(content)
+
+
+def test_streams_of_unknown_length_are_refused() -> None:
+    with pytest.raises(MediaError, match="does not say how long it is"):
+        load_audio(_open_ended(1))
+
+
 def test_other_arrays_and_types_are_refused() -> None:
     for samples in (np.zeros((1, 2, 3)), np.zeros(3, np.uint8), np.array(["a"])):
         with pytest.raises(UsageError, match="allowed:"):

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 import tiny
-from gesso.core.errors import UnsupportedError
+from gesso.core.errors import UnsupportedError, UsageError
 from gesso.models.base import AUDIO_INDEX, IGNORE_INDEX, IMAGE_INDEX, Encoded, ImageTiles, SoundClip
 from gesso.models.picture_chat import PictureChat
 
@@ -65,5 +65,7 @@ def test_pictures_and_sounds_each_stand_in_their_own_places() -> None:
     embeddings = Hearing(tiny.llama(), 99).embed(encoded)
     assert embeddings[:, 0].tolist()[:2] == [7, 7]
     assert embeddings[:, 0].tolist()[3:] == [1, 7, 7]
+    with pytest.raises(UsageError, match="1 places for pictures, but 2 came"):
+        Hearing(tiny.llama(), 99).embed(Encoded(ids, (False,) * 4, (picture(1), picture(1)), (sound,)))
     with pytest.raises(UnsupportedError, match="2 sounds for a model without ears"):
         Plain(tiny.llama(), 99).embed(encoded)

@@ -95,7 +95,7 @@ def check_audio(case: Path) -> None:
     encoder = _ears(sizes, _under(_named(case), "audio."))
     frames = given["input_audio_lengths"][:, 0].tolist()
     sounds = [load_audio(case / clip["file"]) for clip in description["clips"]]
-    assert [frame_count(len(sound)) for sound in sounds] == frames
+    assert [frame_count(min(len(sound), 480_000)) for sound in sounds] == frames
     mel = WhisperFeatureExtractor(feature_size=sizes["n_mels"])
     made = mel(sounds, sampling_rate=16_000, return_tensors="pt")["input_features"]
     stored = given["input_audios"]

@@ -21,6 +21,9 @@ _FORMATS: Final = {"WAV", "WAVEX", "RF64", "FLAC", "OGG", "MP3"}
 _NAMES: Final = "wav, mp3, flac, ogg (Vorbis or Opus)"
 _RATES: Final = range(1_000, 768_001)
 _MAX_CHANNELS: Final = 32
+_UNKNOWN: Final = 2**62
+"""No sound has so many frames; libsndfile reports more where a header leaves their number open."""
+
 _BLOCK: Final = 65_536
 """Frames that are decoded at a time: a minute of studio sound in 8 channels would else take 0.4 GB."""
 
@@ -81,6 +84,9 @@ def _check_header(sound: Any, name: str, max_seconds: float) -> None:
     if sound.samplerate not in _RATES or not 1 <= sound.channels <= _MAX_CHANNELS:
         raise MediaError(f"{name} has {sound.channels} channels at {sound.samplerate} Hz; allowed: 1 to "
                          f"{_MAX_CHANNELS} channels at {_RATES[0]} to {_RATES[-1]} Hz")  # fmt: skip
+    # libsndfile cannot find its way in these
+    if sound.frames >= _UNKNOWN:
+        raise MediaError(f"{name} does not say how long it is, as live recordings do not; save it again")
     _check_length(sound.frames / sound.samplerate, name, max_seconds)
 
 
@@ -90,8 +96,8 @@ def _check_length(seconds: float, name: str, max_seconds: float) -> None:
 
 
 def _blocks(sound: Any, max_seconds: float) -> Iterator[NDArray[np.float32]]:
-    """The file's mono samples, block by block; stops where a header had promised less than there is."""
-    left = int(max_seconds * sound.samplerate) + 1
+    """The file's mono samples, block by block; a second too much at most, if the header promised less."""
+    left = int((max_seconds + 1) * sound.samplerate)
     while left > 0:
         block = sound.read(min(_BLOCK, left), dtype="float32", always_2d=True)  # [n, channels]
         if not len(block):

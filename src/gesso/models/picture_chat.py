@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from gesso.core.errors import UnsupportedError
-from gesso.models.base import IGNORE_INDEX, IMAGE_INDEX, MEDIA, Encoded, ImageTiles, SoundClip
+from gesso.core.errors import UnsupportedError, UsageError
+from gesso.models.base import AUDIO_INDEX, IGNORE_INDEX, IMAGE_INDEX, MEDIA, Encoded, ImageTiles, SoundClip
 from gesso.nn.merge import pad_rows, splice
 
 __all__ = ["PictureChat"]
@@ -87,9 +87,21 @@ class PictureChat(ABC):
         for encoded in batch:
             ids = torch.tensor(encoded.ids, device=device)
             learned = torch.tensor(encoded.supervised, device=device)
-            own = [next(features if i == IMAGE_INDEX else heard) for i in encoded.ids if i in MEDIA]
+            pictures = [next(features) for _ in encoded.images]
+            own = _in_order(encoded.ids, pictures, [next(heard) for _ in encoded.sounds])
             # ids that are not learned become labels the loss leaves out, [l]
             row, row_labels = splice(ids, table, own, ids.masked_fill(~learned, IGNORE_INDEX))
             rows.append(row)
             labels.append(row_labels)
         return rows, labels
+
+
+def _in_order(ids: Sequence[int], pictures: Sequence[Tensor], sounds: Sequence[Tensor]) -> list[Tensor]:
+    """Features of one row in the order of their places."""
+    for index, given, noun in ((IMAGE_INDEX, pictures, "pictures"), (AUDIO_INDEX, sounds, "sounds")):
+        # counted kind by kind: a sound too many must not take the place of a picture too few
+        if ids.count(index) != len(given):
+            raise UsageError(f"the row has {ids.count(index)} places for {noun}, but {len(given)} came; "
+                             "give one for each")  # fmt: skip
+    media = {IMAGE_INDEX: iter(pictures), AUDIO_INDEX: iter(sounds)}
+    return [next(media[token]) for token in ids if token in MEDIA]

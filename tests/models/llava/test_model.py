@@ -167,5 +167,5 @@ def test_settings_changed_after_loading_are_saved(tmp_path):
 
 
 def test_a_picture_without_a_place_is_refused():
-    with pytest.raises(UsageError, match="1 places for pictures and sounds, but 0 came"):
+    with pytest.raises(UsageError, match="1 places for pictures, but 0 came"):
         build().embed(Encoded((5, IMAGE_INDEX), (False, False)))

@@ -75,5 +75,5 @@ def test_a_saved_folder_says_what_the_model_said(tmp_path, family):
 
 
 def test_a_picture_without_a_place_is_refused():
-    with pytest.raises(UsageError, match="1 places for pictures and sounds, but 0 came"):
+    with pytest.raises(UsageError, match="1 places for pictures, but 0 came"):
         originals.chat().embed(Encoded((5, IMAGE_INDEX), (False, False)))

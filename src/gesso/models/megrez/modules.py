@@ -67,7 +67,6 @@ class MegrezForConditionalGeneration(PreTrainedModel, GenerationMixin):
     supports_gradient_checkpointing = True
     _supports_sdpa = True
     _supports_flash_attn = True
-    _no_split_modules = ("LlamaDecoderLayer", "SiglipEncoderLayer", "WhisperEncoderLayer", "Resampler")
 
     def __init__(self, config: MegrezConfig) -> None:
         super().__init__(config)
