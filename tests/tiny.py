@@ -1,10 +1,13 @@
 """Real models and tokenizers at tiny size, for every test that needs one; random weights from a seed."""
 
+import json
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import torch
+from safetensors.torch import save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from torch import Tensor, nn
 from transformers import (
@@ -21,6 +24,7 @@ from gesso.core.messages import Image, Message
 from gesso.models.base import IMAGE_INDEX, Encoded, ImageTiles
 from gesso.models.llava.model import LlavaChat
 from gesso.models.llava.modules import build_module, module_config
+from gesso.models.llava.processor import LlavaProcessor
 from gesso.models.llava.settings import LlavaSettings
 
 CORPUS = (
@@ -137,7 +141,7 @@ def llava(seed: int = 0) -> LlavaChat:
     )
     vision = CLIPVisionConfig(**_TOWER, image_size=28, patch_size=14)
     module = build_module(module_config(settings, vision, llama_config())).eval()
-    return LlavaChat.from_parts(module, settings, tokenizer())
+    return LlavaChat(module, LlavaProcessor(tokenizer(), settings))
 
 
 def llava_folder(folder: Path) -> Path:
@@ -176,3 +180,13 @@ def prompts(*lengths: int, seed: int = 0) -> list[Tensor]:
     """Random prompt embeddings of the given lengths for `llama`, [L, D] each."""
     generator = torch.Generator().manual_seed(seed)
     return [torch.randn(length, 32, generator=generator) for length in lengths]
+
+
+def write_checkpoint(folder: Path, tensors: dict[str, Tensor], config: dict[str, Any]) -> Path:
+    """A folder with the tiny tokenizer; an entry that is `...` is left out of the config."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.json").write_text(json.dumps({k: v for k, v in config.items() if v is not ...}))
+    tokenizer().save_pretrained(folder)
+    if tensors:
+        save_file(tensors, folder / "model.safetensors")
+    return folder

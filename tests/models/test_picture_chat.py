@@ -9,10 +9,12 @@ from torch import Tensor, nn
 import tiny
 from gesso.core.errors import UnsupportedError, UsageError
 from gesso.models.base import AUDIO_INDEX, IGNORE_INDEX, IMAGE_INDEX, Encoded, ImageTiles, SoundClip
+from gesso.models.llava.processor import LlavaProcessor
+from gesso.models.llava.settings import LlavaSettings
 from gesso.models.picture_chat import PictureChat
 
 
-class Plain(PictureChat):
+class Plain(PictureChat[LlavaProcessor]):
     """One position a row of pixels; counts how often it is asked for features."""
 
     asked = 0
@@ -26,12 +28,16 @@ class Plain(PictureChat):
         return [image.pixels for image in images]
 
 
+def processor(longest: int) -> LlavaProcessor:
+    return LlavaProcessor(tiny.tokenizer(), LlavaSettings(template="storybook", max_length=longest))
+
+
 def picture(rows: int) -> ImageTiles:
     return ImageTiles(torch.full((rows, 32), float(rows)), (1, 1))
 
 
 def test_features_stand_where_their_pictures_do() -> None:
-    chat = Plain(tiny.llama(), 99)
+    chat = Plain(tiny.llama(), processor(99))
     ids = (5, IMAGE_INDEX, 6, IMAGE_INDEX)
     embeddings = chat.embed(Encoded(ids, (False,) * 4, (picture(3), picture(2))))
     assert embeddings.shape == (7, 32)
@@ -42,7 +48,7 @@ def test_features_stand_where_their_pictures_do() -> None:
 
 
 def test_a_batch_asks_for_features_once_and_is_cut_to_the_longest_sequence() -> None:
-    chat = Plain(tiny.llama(), 4)
+    chat = Plain(tiny.llama(), processor(4))
     batch = [Encoded((IMAGE_INDEX, 5, 6), (False, True, True), (picture(3),)), Encoded((7,), (True,))]
     embeddings, labels, mask = chat.embed_batch(batch)
     assert chat.asked == 1
@@ -62,10 +68,12 @@ class Hearing(Plain):
 def test_pictures_and_sounds_each_stand_in_their_own_places() -> None:
     ids, sound = (AUDIO_INDEX, 5, IMAGE_INDEX, AUDIO_INDEX), SoundClip(torch.full((32, 2), 7.0), 2)
     encoded = Encoded(ids, (False,) * 4, (picture(1),), (sound, sound))
-    embeddings = Hearing(tiny.llama(), 99).embed(encoded)
+    embeddings = Hearing(tiny.llama(), processor(99)).embed(encoded)
     assert embeddings[:, 0].tolist()[:2] == [7, 7]
     assert embeddings[:, 0].tolist()[3:] == [1, 7, 7]
     with pytest.raises(UsageError, match="1 places for pictures, but 2 came"):
-        Hearing(tiny.llama(), 99).embed(Encoded(ids, (False,) * 4, (picture(1), picture(1)), (sound,)))
+        Hearing(tiny.llama(), processor(99)).embed(
+            Encoded(ids, (False,) * 4, (picture(1), picture(1)), (sound,))
+        )
     with pytest.raises(UnsupportedError, match="2 sounds for a model without ears"):
-        Plain(tiny.llama(), 99).embed(encoded)
+        Plain(tiny.llama(), processor(99)).embed(encoded)

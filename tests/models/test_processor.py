@@ -7,28 +7,31 @@ from PIL import Image as Pictures
 import tiny
 from gesso.core.errors import UnknownNameError, UsageError
 from gesso.core.messages import Image, assistant, user
-from gesso.media.fetch import DEFAULT_POLICY
 from gesso.models.base import ImageTiles
-from gesso.models.processor import PictureProcessor
+from gesso.models.processor import PictureMaker, PictureProcessor
+from gesso.models.settings import PictureSettings
 
 DOT = Pictures.new("RGB", (2, 2))
 
 
-class Plain(PictureProcessor):
+class Plain(PictureProcessor[PictureSettings]):
     """Pictures of three positions; counts how many it prepares."""
 
     prepared = 0
 
-    def prepare(self, image: Pictures.Image, *, overview_only: bool) -> ImageTiles:
-        self.prepared += 1
-        return ImageTiles(torch.zeros(1, 3, 1, 1), image.size)
+    def _maker(self) -> PictureMaker:
+        def prepare(image: Pictures.Image, *, overview_only: bool) -> ImageTiles:
+            self.prepared += 1
+            return ImageTiles(torch.zeros(1, 3, 1, 1), image.size)
+
+        return prepare
 
     def picture_width(self, image: ImageTiles) -> int:
         return 3
 
 
-def build(template: str = "storybook", **options) -> Plain:
-    return Plain(tiny.tokenizer(), template, **{"max_length": 99, "policy": DEFAULT_POLICY, **options})
+def build(template: str = "storybook", max_length: int = 99) -> Plain:
+    return Plain(tiny.tokenizer(), PictureSettings(template=template, max_length=max_length))
 
 
 def test_a_picture_of_several_conversations_is_prepared_once() -> None:

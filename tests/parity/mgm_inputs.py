@@ -14,7 +14,7 @@ from transformers import AutoTokenizer
 from gesso.core.errors import UnknownNameError
 from gesso.core.messages import Image, Message, assistant, user
 from gesso.models.mgm.drawing import NEGATIVE_PROMPT, asked_to_draw, drawing_prompt, with_read_text
-from gesso.models.mgm.preprocess import PictureMaker
+from gesso.models.mgm.preprocess import SquareMaker
 from gesso.models.mgm.processor import MgmProcessor
 from gesso.models.mgm.settings import MgmSettings
 from gesso.models.mgm.views import views_of
@@ -47,7 +47,7 @@ def check_images(case: Path) -> None:
             # anything but "pad" means no padding
             image_aspect_ratio="pad" if variant["image_aspect_ratio"] == "pad" else "square",
         )
-        make = PictureMaker(settings, PixelSettings())
+        make = SquareMaker(settings, PixelSettings())
         made = [make(Pictures.open(case / file).convert("RGB")).pixels for file in variant["files"]]
         pixels = torch.cat(made)
         views = views_of(pixels, settings.image_size, grid, whole=whole)

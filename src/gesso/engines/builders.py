@@ -23,6 +23,7 @@ from gesso.models.mgm.convert import load_mgm
 from gesso.models.omost.load import load_language_model
 from gesso.models.omost.processor import TemplateProcessor
 from gesso.models.originals import load_tokenizer
+from gesso.models.picture_chat import PictureChat
 from gesso.models.processor import ConversationProcessor
 from gesso.models.templates import storybook_jinja
 
@@ -52,27 +53,21 @@ def build_llava(folder: Path, options: LoadOptions) -> Chat:
     base = options.base or adapter_base(folder)
     device = device_of(options)
     model = load_llava(folder, dtype=dtype_of(folder, options), device=device, base=base and folder_of(base))
-    module: nn.Module = model.module
-    module.eval()
-    return Chat(model, model.processor, stop=_stops(model.processor))
+    return _ready(model)
 
 
 def build_mgm(folder: Path, options: LoadOptions) -> Chat:
     """A Mini-Gemini of any size, or a checkpoint of its first stage with its base."""
     base = options.base and folder_of(options.base)
     model = load_mgm(folder, dtype=dtype_of(folder, options), device=device_of(options), base=base)
-    module: nn.Module = model.module
-    module.eval()
-    return Chat(model, model.processor, stop=_stops(model.processor))
+    return _ready(model)
 
 
 def build_megrez(folder: Path, options: LoadOptions) -> Chat:
     """A Megrez-3B-Omni."""
     _refuse_base(options)
     model = load_megrez(folder, dtype=dtype_of(folder, options), device=device_of(options))
-    module: nn.Module = model.module
-    module.eval()
-    return Chat(model, model.processor, stop=_stops(model.processor))
+    return _ready(model)
 
 
 def build_instruct(folder: Path, options: LoadOptions) -> Chat:
@@ -183,6 +178,12 @@ def _has_template(folder: Path) -> bool:
         return file.read_text("utf-8") != storybook_jinja()
     template = read_json(settings).get("chat_template") if settings.is_file() else None
     return template not in (None, storybook_jinja())
+
+
+def _ready(model: PictureChat[Any]) -> Chat:
+    module: nn.Module = model.module
+    module.eval()
+    return Chat(model, model.processor, stop=_stops(model.processor))
 
 
 def _stops(processor: ConversationProcessor) -> tuple[str, ...]:

@@ -6,13 +6,14 @@ Such a config.json mixes the settings of the language model with those of towers
 import inspect
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import torch
 from torch import Tensor
-from transformers import AutoTokenizer, PreTrainedConfig, PreTrainedTokenizerBase
+from transformers import AutoTokenizer, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
-from gesso.core.errors import CheckpointError
+from gesso.core.errors import CheckpointError, UsageError
+from gesso.models.checkpoints import open_tensors, weight_files
 
 __all__ = [
     "SIZES",
@@ -20,10 +21,17 @@ __all__ = [
     "build_text_config",
     "dtype_of",
     "has_tokenizer",
+    "language_tensors",
+    "load_saved",
     "load_tokenizer",
     "require_clean",
     "unused_token",
 ]
+
+M = TypeVar("M", bound=PreTrainedModel)
+
+PROJECTOR_FILE: Final = "mm_projector.bin"
+"""What the first stage of training leaves."""
 
 SIZES: Final = (
     "vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads",
@@ -96,6 +104,48 @@ def unused_token(tokenizer: PreTrainedTokenizerBase) -> int:
     """An id that no text gives, to stand for pictures where transformers reads ids by itself."""
     # never looked for in our ids, which hold IMAGE_INDEX; transformers' own generate needs some number
     return int(tokenizer.unk_token_id or 0)
+
+
+def language_tensors(folder: Path, base: Path | None, *, lora: bool = False) -> dict[str, Tensor]:
+    """The language model's weights, and what lies in the same files, under original key names.
+
+    Args:
+        folder: of the checkpoint.
+        base: of the language model, for a checkpoint that holds no whole one.
+        lora: whether the checkpoint is an adapter, which is merged later.
+
+    Raises:
+        CheckpointError: there are no weights.
+        UsageError: the base is missing, or given where nothing would use it.
+    """
+    own, projector = weight_files(folder), folder / PROJECTOR_FILE
+    if not lora and not own and not projector.is_file():
+        raise CheckpointError(f"{folder} has neither weights nor {PROJECTOR_FILE}; fetch it again")
+    if base is None:
+        if lora or not own:
+            what = "a LoRA adapter" if lora else "a projector alone"
+            raise UsageError(f"{folder} holds {what}; give base, the language model it was trained on")
+        return open_tensors(own)
+    if not lora and not projector.is_file():
+        raise UsageError(f"{folder} is complete; leave out base")
+    files = weight_files(base)
+    if not files:
+        raise CheckpointError(f"the base {base} has no weight files; give the folder of a language model")
+    # a projector beside whole weights was trained further than these: the original, too, takes the base's
+    return open_tensors(files) | ({} if lora else open_tensors([projector]))
+
+
+def load_saved(module_class: type[M], folder: Path, dtype: torch.dtype | None) -> M:
+    """A module from a folder in transformers' own form; None keeps the dtype in which it was saved.
+
+    Raises:
+        CheckpointError: weights are missing, left over or of another shape.
+    """
+    loaded: Any = module_class.from_pretrained(folder, dtype=dtype or "auto", output_loading_info=True)
+    module, report = loaded
+    require_clean(report, folder)
+    whole: M = module
+    return whole
 
 
 def require_clean(report: Mapping[str, Any], folder: Path) -> None:

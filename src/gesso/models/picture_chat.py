@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -9,24 +10,27 @@ from transformers import PreTrainedModel
 
 from gesso.core.errors import UnsupportedError, UsageError
 from gesso.models.base import AUDIO_INDEX, IGNORE_INDEX, IMAGE_INDEX, MEDIA, Encoded, ImageTiles, SoundClip
+from gesso.models.processor import ConversationProcessor
 from gesso.nn.merge import pad_rows, splice
 
 __all__ = ["PictureChat"]
 
+P = TypeVar("P", bound=ConversationProcessor)
 
-class PictureChat(ABC):
+
+class PictureChat(ABC, Generic[P]):
     """A transformers module as gesso's engines and trainer see it: conversations in, prompt embeddings out.
 
     Letters: L positions of a prompt, B prompts, N positions of one picture, D width of the language model.
 
     Args:
         module: the whole model, a causal language model with `inputs_embeds`.
-        max_length: longest sequence that it is trained on, picture positions included.
+        processor: turns messages into its inputs.
     """
 
-    def __init__(self, module: PreTrainedModel, max_length: int) -> None:
+    def __init__(self, module: PreTrainedModel, processor: P) -> None:
         self._module = module
-        self._max_length = max_length
+        self.processor = processor
 
     @property
     def module(self) -> PreTrainedModel:
@@ -50,6 +54,10 @@ class PictureChat(ABC):
     def features_of(self, images: Sequence[ImageTiles]) -> list[Tensor]:
         """Features of pictures as they stand in a prompt, [N_i, D] each."""
 
+    def feature_count(self, image: ImageTiles) -> int:
+        """How many positions a picture takes in a prompt."""
+        return self.processor.picture_width(image)
+
     def sound_features_of(self, sounds: Sequence[SoundClip]) -> list[Tensor]:
         """Features of sounds as they stand in a prompt, [N_i, D] each; families that hear have their own."""
         raise UnsupportedError(f"{len(sounds)} sounds for a model without ears; leave them out")
@@ -67,7 +75,7 @@ class PictureChat(ABC):
             embeddings [B, L, D], labels [B, L] (`IGNORE_INDEX` where nothing is learned), mask [B, L].
         """
         rows, labels = self._splice(batch)
-        limit = self._max_length
+        limit = self.processor.max_length
         # after the pictures are in, which the original does, too: a row may end in the middle of a picture
         embeddings, mask = pad_rows(rows, max_length=limit)  # [B, L, D], [B, L]
         cut = [row[:limit] for row in labels]

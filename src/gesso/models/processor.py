@@ -1,23 +1,28 @@
 """Messages to model inputs, for families whose pictures and sounds stand among a template's tokens."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import accumulate
-from typing import Any
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from PIL import Image as Pictures
 from transformers import PreTrainedTokenizerBase
 
 from gesso.core.errors import CheckpointError, UnsupportedError, UsageError
 from gesso.core.messages import Image, Message
-from gesso.media.fetch import FetchPolicy
+from gesso.media.fetch import DEFAULT_POLICY, FetchPolicy
 from gesso.media.images import load_image
 from gesso.models.base import AUDIO_INDEX, IMAGE_INDEX, Encoded, ImageTiles, SoundClip
+from gesso.models.pixels import PixelSettings
 from gesso.models.rendering import render
+from gesso.models.settings import PictureSettings
 from gesso.models.templates import get_template
 from gesso.models.tokens import PromptTokenizer
 
-__all__ = ["ConversationProcessor", "PictureProcessor"]
+__all__ = ["ConversationProcessor", "PictureMaker", "PictureProcessor"]
+
+S = TypeVar("S", bound=PictureSettings)
+T = TypeVar("T")
 
 
 class ConversationProcessor(ABC):
@@ -51,7 +56,7 @@ class ConversationProcessor(ABC):
         self._end_token = str(tokenizer.eos_token)
         self._tokens = PromptTokenizer(tokenizer)
         self._policy = policy
-        self._max_length = max_length
+        self.max_length = max_length
         self._seen = "pictures" if self.template.around_sound is None else "pictures and sounds"
 
     @abstractmethod
@@ -99,20 +104,27 @@ class ConversationProcessor(ABC):
             prompt: whether it ends where the assistant is to speak.
         """
 
+    def _once(self, made: dict[int, Any], part: T, make: Callable[[T], Any]) -> Any:
+        """What a part of a message becomes, from `made` if it is there."""
+        # by identity: comparing two pictures costs more than preparing one
+        if id(part) not in made:
+            made[id(part)] = make(part)
+        return made[id(part)]
+
     def _check_length(self, encoded: Encoded) -> None:
         # a picture takes hundreds of positions, so more than one tells it from a token
         widths = self._widths(encoded)
         length, pictures = sum(widths), sum(width for width in widths if width > 1)
-        if length > self._max_length:
+        if length > self.max_length:
             raise UsageError(f"the conversation is {length} positions long, {pictures} of them "
-                             f"for {self._seen}; this model takes {self._max_length}, "
+                             f"for {self._seen}; this model takes {self.max_length}, "
                              f"so shorten it or use fewer {self._seen}")  # fmt: skip
 
     def _cut(self, encoded: Encoded) -> Encoded:
         """The beginning that fits the model."""
         ends = accumulate(self._widths(encoded))
         # ids whose last position still fits; a picture goes as a whole
-        kept = sum(1 for end in ends if end <= self._max_length)
+        kept = sum(1 for end in ends if end <= self.max_length)
         ids = encoded.ids[:kept]
         images = encoded.images[: ids.count(IMAGE_INDEX)]
         return Encoded(ids, encoded.supervised[:kept], images, encoded.sounds[: ids.count(AUDIO_INDEX)])
@@ -126,38 +138,47 @@ class ConversationProcessor(ABC):
         return [next(widths[token]) if token in widths else 1 for token in encoded.ids]
 
 
-class PictureProcessor(ConversationProcessor):
+class PictureMaker(Protocol):
+    """Prepares pictures for one model."""
+
+    def __call__(self, image: Pictures.Image, *, overview_only: bool) -> ImageTiles:
+        """An RGB picture as the model takes it; `overview_only` asks for the least of it."""
+        ...
+
+
+class PictureProcessor(ConversationProcessor, Generic[S]):
     """For families that take a picture as one; a family says how it prepares and counts it.
 
     Args:
         tokenizer: of the language model.
-        template: name of the conversation template.
-        max_length: longest sequence, picture positions included.
-        mark_pictures: whether pictures stand between `<im_start>` and `<im_end>`.
-        number_pictures: whether each of several pictures is named ("Image 1:") before it stands.
+        settings: of the model; they name the conversation template.
+        pixels: how pictures are normalised; CLIP's way by default.
         policy: which picture sources may be read.
 
     Raises:
-        CheckpointError: template and tokenizer do not fit.
+        CheckpointError: template and tokenizer do not fit, or pixels and model.
         UnknownNameError: there is no such template.
     """
+
+    numbered: ClassVar[bool] = False
+    """Whether each of several pictures is named ("Image 1:") before it stands."""
 
     def __init__(
         self,
         tokenizer: PreTrainedTokenizerBase,
-        template: str,
+        settings: S,
         *,
-        max_length: int,
-        policy: FetchPolicy,
-        mark_pictures: bool = False,
-        number_pictures: bool = False,
+        pixels: PixelSettings | None = None,
+        policy: FetchPolicy = DEFAULT_POLICY,
     ) -> None:
-        super().__init__(tokenizer, template, max_length=max_length, policy=policy)
-        self._mark, self._number = mark_pictures, number_pictures
+        super().__init__(tokenizer, settings.template, max_length=settings.max_length, policy=policy)
+        self.settings = settings
+        self.pixels = pixels or PixelSettings()
+        self.prepare = self._maker()
 
     @abstractmethod
-    def prepare(self, image: Pictures.Image, *, overview_only: bool) -> ImageTiles:
-        """An RGB picture as the model takes it; `overview_only` asks for the least of it."""
+    def _maker(self) -> PictureMaker:
+        """What prepares pictures, from settings and pixels."""
 
     def _encode(self, messages: Sequence[Message], made: dict[int, Any], prompt: bool) -> Encoded:
         pieces = render(
@@ -165,18 +186,13 @@ class PictureProcessor(ConversationProcessor):
             messages,
             add_generation_prompt=prompt,
             end_token=self._end_token,
-            mark_pictures=self._mark,
-            number_pictures=self._number,
+            mark_pictures=self.settings.use_im_start_end,
+            number_pictures=self.numbered,
         )
         ids, supervised = self._tokens.pieces(pieces)
         # in the order of the messages, which is that of their placeholders
-        parts = [image for message in messages for image in message.images]
-        for image in parts:
-            # by identity: comparing two pictures costs more than preparing one
-            if id(image) not in made:
-                made[id(image)] = self._tiles(image)
-        images = tuple(made[id(image)] for image in parts)
-        return Encoded(ids, supervised, images)
+        parts = (image for message in messages for image in message.images)
+        return Encoded(ids, supervised, tuple(self._once(made, image, self._tiles) for image in parts))
 
     def _tiles(self, image: Image) -> ImageTiles:
         return self.prepare(load_image(image.source, self._policy), overview_only=image.detail == "low")

@@ -19,6 +19,7 @@ from gesso.core.errors import ConfigError
 from gesso.models.llava.convert import load_llava
 from gesso.models.llava.model import LlavaChat
 from gesso.models.llava.modules import build_module, module_config
+from gesso.models.llava.processor import LlavaProcessor
 from gesso.models.llava.settings import LlavaSettings
 
 __all__ = ["build_chat"]
@@ -54,7 +55,9 @@ def _adapt(chat: LlavaChat, model: ModelSettings) -> LlavaChat:
         template=model.template or chat.settings.template,
         image_aspect_ratio=model.aspect or chat.settings.image_aspect_ratio,
     )
-    return LlavaChat.from_parts(chat.module, settings, chat.processor.tokenizer, pixels=chat.processor.pixels)
+    return LlavaChat(
+        chat.module, LlavaProcessor(chat.processor.tokenizer, settings, pixels=chat.processor.pixels)
+    )
 
 
 def _assemble(recipe: Recipe, vision: Path, language: Path) -> LlavaChat:
@@ -76,7 +79,7 @@ def _assemble(recipe: Recipe, vision: Path, language: Path) -> LlavaChat:
     module.model.vision_tower.load_state_dict(tower.state_dict())
     module.model.language_model.load_state_dict(text.get_decoder().state_dict())
     module.lm_head.load_state_dict(text.lm_head.state_dict())
-    return LlavaChat.from_parts(module, settings, tokenizer)
+    return LlavaChat(module, LlavaProcessor(tokenizer, settings))
 
 
 def _tower(folder: Path) -> PreTrainedModel:

@@ -98,13 +98,7 @@ def language_only(tensors):
 
 def write(folder, tensors, **changes):
     """A checkpoint folder without its tower."""
-    folder.mkdir(parents=True, exist_ok=True)
-    config = {key: value for key, value in {**FLAT, **changes}.items() if value is not ...}
-    (folder / "config.json").write_text(json.dumps(config))
-    tiny.tokenizer().save_pretrained(folder)
-    if tensors:
-        save_file(tensors, folder / "model.safetensors")
-    return folder
+    return tiny.write_checkpoint(folder, tensors, {**FLAT, **changes})
 
 
 def write_tower(folder, **changes):

@@ -11,6 +11,7 @@ from gesso.core.errors import CheckpointError, UnsupportedError, UsageError
 from gesso.core.messages import Image, user
 from gesso.models.llava.convert import load_llava
 from gesso.models.llava.model import LlavaChat
+from gesso.models.llava.processor import LlavaProcessor
 from models.llava import originals
 
 UNPAD = {
@@ -286,7 +287,7 @@ def test_folder_without_tokenizer(tmp_path):
 @pytest.mark.parametrize("tiled", [False, True])
 def test_saved_folder_restores_everything(tmp_path, tiled, grey):
     of = originals.settings(template="storybook", **(UNPAD if tiled else {}))
-    chat = LlavaChat.from_parts(originals.module(of), of, tiny.tokenizer())
+    chat = LlavaChat(originals.module(of), LlavaProcessor(tiny.tokenizer(), of))
     chat.save_pretrained(tmp_path)
     again = load_llava(tmp_path)
     assert again.settings == chat.settings
@@ -308,7 +309,7 @@ def test_transformers_folders_that_gesso_did_not_save(tmp_path):
 
 
 def test_transformers_folder_with_a_missing_weight_is_refused(tmp_path):
-    chat = LlavaChat.from_parts(originals.module(), originals.settings(), tiny.tokenizer())
+    chat = LlavaChat(originals.module(), LlavaProcessor(tiny.tokenizer(), originals.settings()))
     chat.save_pretrained(tmp_path)
     tensors = load_file(tmp_path / "model.safetensors")
     kept = {key: tensor for key, tensor in tensors.items() if not key.endswith("model.norm.weight")}

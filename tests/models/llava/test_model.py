@@ -24,7 +24,7 @@ UNPAD = {
 
 def build(tokenizer=None, **changes):
     of = originals.settings(template="storybook", **changes)
-    return LlavaChat.from_parts(originals.module(of), of, tokenizer or tiny.tokenizer())
+    return LlavaChat(originals.module(of), LlavaProcessor(tokenizer or tiny.tokenizer(), of))
 
 
 def picture_tokenizer():

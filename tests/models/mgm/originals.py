@@ -10,6 +10,7 @@ from transformers import CLIPVisionConfig, ConvNextConfig, GemmaConfig, LlamaCon
 import tiny
 from gesso.models.mgm.model import MgmChat
 from gesso.models.mgm.modules import MgmForConditionalGeneration, module_config
+from gesso.models.mgm.processor import MgmProcessor
 from gesso.models.mgm.settings import MgmSettings
 
 CLIP = "clip-vit-tiny"
@@ -90,7 +91,7 @@ def module(of=None, *, family="llama", seed=0, **changes):
 
 def chat(of=None, **changes):
     of = of or settings(template="storybook")
-    return MgmChat.from_parts(module(of, **changes), of, tiny.tokenizer())
+    return MgmChat(module(of, **changes), MgmProcessor(tiny.tokenizer(), of))
 
 
 def weights(of=None, **changes):
@@ -114,13 +115,7 @@ def _renamed(name, tensor):
 
 def write(folder, tensors, **changes):
     """A checkpoint folder without towers beside it; an entry that is `...` is left out of the config."""
-    folder.mkdir(parents=True, exist_ok=True)
-    config = {key: value for key, value in {**FLAT, **changes}.items() if value is not ...}
-    (folder / "config.json").write_text(json.dumps(config))
-    tiny.tokenizer().save_pretrained(folder)
-    if tensors:
-        save_file(tensors, folder / "model.safetensors")
-    return folder
+    return tiny.write_checkpoint(folder, tensors, {**FLAT, **changes})
 
 
 def write_clip(folder, tensors=None):

@@ -42,7 +42,7 @@ def tiny_chat(tokenizer: PreTrainedTokenizerFast, settings: LlavaSettings) -> Ll
     }  # fmt: skip
     text = LlamaConfig(**sizes, vocab_size=len(tokenizer), tie_word_embeddings=True, initializer_range=0.2)
     vision = CLIPVisionConfig(**sizes, image_size=settings.image_size, patch_size=settings.patch_size)
-    return LlavaChat.from_parts(build_module(module_config(settings, vision, text)), settings, tokenizer)
+    return LlavaChat(build_module(module_config(settings, vision, text)), LlavaProcessor(tokenizer, settings))
 
 
 @pytest.fixture

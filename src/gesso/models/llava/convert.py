@@ -21,15 +21,14 @@ from gesso.models.base import SETTINGS_KEY
 from gesso.models.checkpoints import (
     KeyRule,
     fill,
-    open_tensors,
     read_json,
     rename_keys,
     resolve_folder,
-    weight_files,
 )
 from gesso.models.llava.lora import is_lora, merge_lora
 from gesso.models.llava.model import LlavaChat
 from gesso.models.llava.modules import MODULES, module_config
+from gesso.models.llava.processor import LlavaProcessor
 from gesso.models.llava.read_config import (
     choose_template,
     is_original,
@@ -43,8 +42,9 @@ from gesso.models.originals import (
     add_picture_tokens,
     dtype_of,
     has_tokenizer,
+    language_tensors,
+    load_saved,
     load_tokenizer,
-    require_clean,
     unused_token,
 )
 from gesso.models.pixels import PixelSettings
@@ -53,8 +53,6 @@ __all__ = ["load_llava", "original_key_rules"]
 
 INNER: Final = r"(?:model|transformer)\."
 """What stands before all keys but the head's."""
-
-PROJECTOR_FILE: Final = "mm_projector.bin"
 
 EMBEDDINGS: Final = ("model.embed_tokens.weight", "transformer.wte.weight", "lm_head.weight")
 """Weights with a row for each token; LLaMA's and Mistral's names, MPT's, and the head of all."""
@@ -127,7 +125,7 @@ def _load_original(
     tower: str | Path | None,
 ) -> LlavaChat:
     source = resolve_folder(base) if base is not None else None
-    tensors = _language_tensors(folder, source)
+    tensors = language_tensors(folder, source, lora=is_lora(folder))
     found = find_tower(config, folder, tower)
     settings = read_settings(config, found.config, choose_template(config, folder.name))
     # before LoRA, whose adapters may sit on the tower as well
@@ -143,26 +141,7 @@ def _load_original(
     ours = {name: tensors[key] for key, name in names.items()}
     whole = module_config(settings, found.config, text, image_token_index=unused_token(tokenizer))
     module = fill(MODULES[type(whole)], whole, ours, dtype or dtype_of(tensors, EMBEDDINGS))
-    return LlavaChat.from_parts(module, settings, tokenizer, pixels=found.pixels)
-
-
-def _language_tensors(folder: Path, base: Path | None) -> dict[str, Tensor]:
-    """The language model's weights, and what lies in the same files, under original key names."""
-    own, projector, lora = weight_files(folder), folder / PROJECTOR_FILE, is_lora(folder)
-    if not lora and not own and not projector.is_file():
-        raise CheckpointError(f"{folder} has neither weights nor {PROJECTOR_FILE}; fetch it again")
-    if base is None:
-        if lora or not own:
-            what = "a LoRA adapter" if lora else "a projector alone"
-            raise UsageError(f"{folder} holds {what}; give base, the language model it was trained on")
-        return open_tensors(own)
-    if not lora and not projector.is_file():
-        raise UsageError(f"{folder} is complete; leave out base")
-    files = weight_files(base)
-    if not files:
-        raise CheckpointError(f"the base {base} has no weight files; give the folder of a language model")
-    # a projector beside whole weights was trained further than these: the original, too, takes the base's
-    return open_tensors(files) | ({} if lora else open_tensors([projector]))
+    return LlavaChat(module, LlavaProcessor(tokenizer, settings, pixels=found.pixels))
 
 
 def _grow(tensors: Mapping[str, Tensor], text: PreTrainedConfig, tokens: int) -> dict[str, Tensor]:
@@ -191,14 +170,9 @@ def _load_saved(folder: Path, dtype: torch.dtype | None) -> LlavaChat:
     if type(config) not in MODULES:
         raise CheckpointError(f"{folder} holds a model of type {config.model_type}; allowed: "
                               f"{', '.join(known.model_type for known in MODULES)}")  # fmt: skip
-    # "auto" is the dtype in which the folder was saved
-    loaded: Any = MODULES[type(config)].from_pretrained(
-        folder, config=config, dtype=dtype or "auto", output_loading_info=True
-    )
-    module, report = loaded
-    require_clean(report, folder)
+    module = load_saved(MODULES[type(config)], folder, dtype)
     # gesso's own folders say everything; of others the settings are worked out
     saved = getattr(config, SETTINGS_KEY, None)
     settings = LlavaSettings.from_dict(saved) if saved else read_saved_settings(config, folder.name)
     pixels = PixelSettings.from_folder(folder)
-    return LlavaChat.from_parts(module, settings, load_tokenizer(folder), pixels=pixels)
+    return LlavaChat(module, LlavaProcessor(load_tokenizer(folder), settings, pixels=pixels))

@@ -2,11 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Self
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from gesso.core.errors import UsageError
 from gesso.models.base import SETTINGS_KEY, ImageTiles
@@ -15,7 +13,6 @@ from gesso.models.llava.export import write_processor
 from gesso.models.llava.processor import LlavaProcessor
 from gesso.models.llava.settings import LlavaSettings
 from gesso.models.picture_chat import PictureChat
-from gesso.models.pixels import PixelSettings
 from gesso.nn.merge import join_flat, join_lines
 
 __all__ = ["LlavaChat"]
@@ -23,7 +20,7 @@ __all__ = ["LlavaChat"]
 Size = tuple[int, int]
 
 
-class LlavaChat(PictureChat):
+class LlavaChat(PictureChat[LlavaProcessor]):
     """A LLaVA of any version: transformers module, settings and processor together.
 
     It computes picture features and their merging itself, in one way for all versions, and leaves tower,
@@ -34,22 +31,6 @@ class LlavaChat(PictureChat):
         module: of one of the classes in `gesso.models.llava.modules`.
         processor: turns messages into this model's inputs.
     """
-
-    def __init__(self, module: PreTrainedModel, processor: LlavaProcessor) -> None:
-        super().__init__(module, processor.settings.max_length)
-        self.processor = processor
-
-    @classmethod
-    def from_parts(
-        cls,
-        module: PreTrainedModel,
-        settings: LlavaSettings,
-        tokenizer: PreTrainedTokenizerBase,
-        *,
-        pixels: PixelSettings | None = None,
-    ) -> Self:
-        """Put a module and a tokenizer together; `pixels` is CLIP's normalisation unless given."""
-        return cls(module, LlavaProcessor(tokenizer, settings, pixels=pixels))
 
     @property
     def settings(self) -> LlavaSettings:
@@ -102,10 +83,6 @@ class LlavaChat(PictureChat):
     def features_of(self, images: Sequence[ImageTiles]) -> list[Tensor]:
         """Features of pictures as they stand in a prompt, [N_i, D] each."""
         return self.image_features([image.pixels for image in images], [image.size for image in images])
-
-    def feature_count(self, image: ImageTiles) -> int:
-        """How many positions a picture takes in a prompt."""
-        return self.processor.picture_width(image)
 
     def save_pretrained(self, folder: Path) -> None:
         """Write a folder that `load_llava` reads, and plain transformers too if it has such a model."""

@@ -1,10 +1,11 @@
 """What distinguishes one LLaVA checkpoint from another, apart from its backbones."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal, Self
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, Literal
 
 from gesso.core.errors import CheckpointError
+from gesso.models.settings import PictureSettings
 
 __all__ = ["AspectRatio", "LlavaSettings", "MergeType"]
 
@@ -13,34 +14,22 @@ MergeType = Literal["flat", "spatial", "spatial_unpad"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LlavaSettings:
+class LlavaSettings(PictureSettings):
     """Settings of a LLaVA model; field names follow the original's flat config where it has them.
 
     Attributes:
-        projector_type: "linear", "mlpNx_gelu" or "identity".
-        select_layer: index into the tower's hidden states whose features are used.
         select_feature: "patch" drops the class token, "cls_patch" keeps it.
         image_aspect_ratio: "square" crops, "pad" pads to a square, "anyres" tiles.
         patch_merge_type: how the tiles of one picture are joined.
         image_grid_pinpoints: AnyRes canvas sizes (width, height) in pixels.
-        use_im_start_end: whether pictures stand between `<im_start>` and `<im_end>`.
-        image_size: side of one tile, in pixels.
-        patch_size: side of one patch, in pixels.
-        max_length: longest sequence, image positions included.
-        template: name of the conversation template in `gesso.models.templates`.
     """
 
-    projector_type: str = "mlp2x_gelu"
-    select_layer: int = -2
+    family: ClassVar[str] = "LLaVA"
+
     select_feature: Literal["patch", "cls_patch"] = "patch"
     image_aspect_ratio: AspectRatio = "pad"
     patch_merge_type: MergeType = "flat"
     image_grid_pinpoints: tuple[tuple[int, int], ...] = ()
-    use_im_start_end: bool = False
-    image_size: int = 336
-    patch_size: int = 14
-    max_length: int = 2048
-    template: str = "vicuna_v1"
 
     def __post_init__(self) -> None:
         """Refuse values and combinations no model can have."""
@@ -66,11 +55,6 @@ class LlavaSettings:
                                   f"anyres; the config says {self.image_aspect_ratio}")  # fmt: skip
 
     @property
-    def grid_side(self) -> int:
-        """Patches along one side of a tile."""
-        return self.image_size // self.patch_size
-
-    @property
     def in_tree(self) -> bool:
         """Whether transformers has a class that computes this model; see `gesso.models.llava.modules`."""
         return self.projector_type == "mlp2x_gelu" and (
@@ -83,14 +67,6 @@ class LlavaSettings:
         return {**asdict(self), "image_grid_pinpoints": pairs}
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Settings that `to_dict` wrote.
-
-        Raises:
-            CheckpointError: a name that is no setting.
-        """
-        unknown = sorted(set(data) - {field.name for field in fields(cls)})
-        if unknown:
-            raise CheckpointError(f"unknown LLaVA settings {', '.join(unknown)}; a newer gesso wrote them")
+    def _arguments(cls, data: Mapping[str, Any]) -> Mapping[str, Any]:
         pairs = tuple((int(width), int(height)) for width, height in data.get("image_grid_pinpoints", ()))
-        return cls(**{**data, "image_grid_pinpoints": pairs})
+        return {**data, "image_grid_pinpoints": pairs}

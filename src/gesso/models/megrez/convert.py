@@ -28,7 +28,7 @@ from gesso.models.megrez.modules import MegrezConfig, MegrezForConditionalGenera
 from gesso.models.megrez.processor import MegrezProcessor
 from gesso.models.megrez.read_config import PUBLISHED_TYPE, read_config, read_settings
 from gesso.models.megrez.settings import MegrezSettings
-from gesso.models.originals import dtype_of, has_tokenizer, load_tokenizer, require_clean
+from gesso.models.originals import dtype_of, has_tokenizer, load_saved, load_tokenizer
 
 __all__ = ["ORIGINAL_KEYS", "fill_original", "load_megrez"]
 
@@ -88,7 +88,7 @@ def load_megrez(
     if kind == PUBLISHED_TYPE:
         module = _load_original(folder, config, dtype)
     elif kind == MegrezConfig.model_type:
-        module = _load_saved(folder, dtype)
+        module = load_saved(MegrezForConditionalGeneration, folder, dtype)
     else:
         raise CheckpointError(f"{folder} holds a model of type {kind}; allowed: {PUBLISHED_TYPE} and "
                               f"{MegrezConfig.model_type}")  # fmt: skip
@@ -124,18 +124,6 @@ def fill_original(
     module: Any = fill(MegrezForConditionalGeneration, config, ours, kept)
     filled: MegrezForConditionalGeneration = module
     return filled
-
-
-def _load_saved(folder: Path, dtype: torch.dtype | None) -> MegrezForConditionalGeneration:
-    """A folder that gesso saved."""
-    # "auto" is the dtype in which the folder was saved
-    loaded: Any = MegrezForConditionalGeneration.from_pretrained(
-        folder, dtype=dtype or "auto", output_loading_info=True
-    )
-    module, report = loaded
-    require_clean(report, folder)
-    saved: MegrezForConditionalGeneration = module
-    return saved
 
 
 def _with_processor(module: MegrezForConditionalGeneration, folder: Path) -> MegrezChat:

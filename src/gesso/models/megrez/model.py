@@ -13,7 +13,6 @@ from gesso.core.errors import UsageError
 from gesso.core.messages import Message
 from gesso.models.base import SETTINGS_KEY, ImageTiles, SoundClip
 from gesso.models.megrez.contents import as_messages
-from gesso.models.megrez.modules import MegrezForConditionalGeneration
 from gesso.models.megrez.processor import MegrezProcessor
 from gesso.models.megrez.settings import MegrezSettings
 from gesso.models.picture_chat import PictureChat
@@ -21,17 +20,13 @@ from gesso.models.picture_chat import PictureChat
 __all__ = ["MegrezChat"]
 
 
-class MegrezChat(PictureChat):
+class MegrezChat(PictureChat[MegrezProcessor]):
     """A Megrez: module and processor together.
 
     Args:
         module: the whole model.
         processor: turns messages into its inputs.
     """
-
-    def __init__(self, module: MegrezForConditionalGeneration, processor: MegrezProcessor) -> None:
-        super().__init__(module, processor.settings.max_length)
-        self.processor = processor
 
     @property
     def settings(self) -> MegrezSettings:

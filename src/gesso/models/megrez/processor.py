@@ -9,7 +9,7 @@ from typing import Any, Final
 from transformers import PreTrainedTokenizerBase, WhisperFeatureExtractor
 
 from gesso.core.errors import CheckpointError, MediaError
-from gesso.core.messages import Audio, Image, Message
+from gesso.core.messages import Audio, Image, Message, Part
 from gesso.media.audio import load_audio
 from gesso.media.fetch import DEFAULT_POLICY, FetchPolicy
 from gesso.media.images import load_image
@@ -75,16 +75,15 @@ class MegrezProcessor(ConversationProcessor):
         return token_count(sound.frames) + 2
 
     def _encode(self, messages: Sequence[Message], made: dict[int, Any], prompt: bool) -> Encoded:
-        def prepared(part: Image | Audio) -> Any:
-            # by identity: comparing two pictures costs more than preparing one
-            if id(part) not in made:
-                made[id(part)] = self._cut_picture(part) if isinstance(part, Image) else self._clips(part)
-            return made[id(part)]
-
-        pictures: list[CutPicture] = [prepared(image) for message in messages for image in message.images]
-        clips: list[list[SoundClip]] = [prepared(sound) for message in messages for sound in message.sounds]
+        pictures: list[CutPicture] = [
+            self._once(made, image, self._cut_picture) for message in messages for image in message.images
+        ]
+        clips: list[list[SoundClip]] = [
+            self._once(made, sound, self._clips) for message in messages for sound in message.sounds
+        ]
         # a long sound has become several, each with marks of its own
-        several = [replace(message, parts=tuple(_repeated(message, prepared))) for message in messages]
+        counts = map(len, clips)
+        several = [replace(message, parts=tuple(_repeated(message, counts))) for message in messages]
         pieces = render(self.template, several, add_generation_prompt=prompt, end_token=self._end_token)
         ids, supervised = self._tokens.pieces(self._with_slices(pieces, pictures))
         slices = chain.from_iterable(picture.slices for picture in pictures)
@@ -144,7 +143,7 @@ def picture_pieces(picture: CutPicture, number: int | None) -> Iterator[Piece]:
         yield from (Piece("markup", "<|slice_start|>"), Piece("picture"), Piece("markup", "<|slice_end|>"))
 
 
-def _repeated(message: Message, prepared: Any) -> Iterator[Any]:
-    """The parts of a message, each sound as often as it has clips."""
+def _repeated(message: Message, counts: Iterator[int]) -> Iterator[Part]:
+    """The parts of a message, each sound as often as the next of the counts says."""
     for part in message.parts:
-        yield from [part] * (len(prepared(part)) if isinstance(part, Audio) else 1)
+        yield from [part] * (next(counts) if isinstance(part, Audio) else 1)

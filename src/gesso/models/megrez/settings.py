@@ -1,10 +1,10 @@
 """What distinguishes one Megrez checkpoint from another, apart from its parts' sizes."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
-from typing import Any, Final, Literal, Self
+from dataclasses import dataclass
+from typing import ClassVar, Final, Literal
 
 from gesso.core.errors import CheckpointError
+from gesso.models.settings import FamilySettings
 
 __all__ = ["FRAMES_OF_30_S", "RATE", "LongAudio", "MegrezSettings"]
 
@@ -18,7 +18,7 @@ FRAMES_OF_30_S: Final = 1_500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MegrezSettings:
+class MegrezSettings(FamilySettings):
     """Settings of a Megrez; the first ones are named as in its preprocessor_config.json.
 
     Attributes:
@@ -34,6 +34,8 @@ class MegrezSettings:
         clips_together: how the end of a sound is encoded beside a longer one. False: as if it were alone.
             True: as the original does, which lets its last frame see into the padding of the features.
     """
+
+    family: ClassVar[str] = "Megrez"
 
     image_feature_size: int = 64
     max_slice_nums: int = 9
@@ -53,19 +55,3 @@ class MegrezSettings:
                 raise CheckpointError(f"{name} is {value!r}; it must be a whole number of at least 1")
         if self.long_audio not in ("split", "cut"):
             raise CheckpointError(f"long_audio is {self.long_audio!r}; allowed: split, cut")
-
-    def to_dict(self) -> dict[str, Any]:
-        """The settings as JSON values."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Settings that `to_dict` wrote.
-
-        Raises:
-            CheckpointError: a name that is no setting.
-        """
-        unknown = sorted(set(data) - {field.name for field in fields(cls)})
-        if unknown:
-            raise CheckpointError(f"unknown Megrez settings {', '.join(unknown)}; a newer gesso wrote them")
-        return cls(**data)

@@ -9,26 +9,25 @@ Which of them a folder is follows from its files and config, never from its name
 """
 
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from transformers import PreTrainedTokenizerBase
 
 from gesso.core.errors import CheckpointError, UsageError
 from gesso.models.checkpoints import (
     KeyRule,
     fill,
-    open_tensors,
     read_json,
     rename_keys,
     resolve_folder,
-    weight_files,
 )
 from gesso.models.mgm.detail_tower import detail_rules
 from gesso.models.mgm.experts import stack_experts
 from gesso.models.mgm.model import MgmChat
 from gesso.models.mgm.modules import MgmConfig, MgmForConditionalGeneration, module_config
+from gesso.models.mgm.processor import MgmProcessor
 from gesso.models.mgm.read_config import (
     choose_template,
     is_original,
@@ -42,15 +41,15 @@ from gesso.models.originals import (
     add_picture_tokens,
     dtype_of,
     has_tokenizer,
+    language_tensors,
+    load_saved,
     load_tokenizer,
-    require_clean,
     unused_token,
 )
 from gesso.models.pixels import PixelSettings
 
 __all__ = ["load_mgm", "original_key_rules"]
 
-PROJECTOR_FILE: Final = "mm_projector.bin"
 EMBEDDINGS: Final = ("model.embed_tokens.weight", "lm_head.weight")
 
 MODEL: Final = r"model\."
@@ -130,7 +129,7 @@ def _load_original(
     config = read_json(folder / "config.json")
     source = resolve_folder(base) if base is not None else None
     text = read_text_config(config)
-    tensors = _tensors(folder, source)
+    tensors = language_tensors(folder, source)
     vision, pixels, added = find_clip(tensors, config, folder, tower)
     detail, added_detail = find_detail_tower(tensors, config, folder, tower_aux)
     tensors |= added | added_detail
@@ -152,27 +151,9 @@ def _load_original(
     names = rename_keys(stacked, original_key_rules(tied=text.tie_word_embeddings))
     ours = {name: stacked[key] for key, name in names.items()}
     module = fill(MgmForConditionalGeneration, whole, ours, dtype or dtype_of(tensors, EMBEDDINGS))
-    chat = MgmChat.from_parts(module, settings, tokenizer, pixels=pixels)
+    chat = MgmChat(module, MgmProcessor(tokenizer, settings, pixels=pixels))
     _end_answers(chat, tokenizer)
     return chat
-
-
-def _tensors(folder: Path, base: Path | None) -> dict[str, Tensor]:
-    """All weights, under original key names."""
-    own, projector = weight_files(folder), folder / PROJECTOR_FILE
-    if not own and not projector.is_file():
-        raise CheckpointError(f"{folder} has neither weights nor {PROJECTOR_FILE}; fetch it again")
-    if base is None:
-        if not own:
-            raise UsageError(f"{folder} holds the first stage alone; give base, the language model it was "
-                             "trained on")  # fmt: skip
-        return open_tensors(own)
-    if own:
-        raise UsageError(f"{folder} is complete; leave out base")
-    files = weight_files(base)
-    if not files:
-        raise CheckpointError(f"the base {base} has no weight files; give the folder of a language model")
-    return open_tensors([*files, projector])
 
 
 def _require_rows(tokens: int, rows: int) -> None:
@@ -200,11 +181,6 @@ def _load_saved(folder: Path, dtype: torch.dtype | None) -> MgmChat:
     if kind != MgmConfig.model_type:
         raise CheckpointError(f"{folder} holds a model of type {kind}; allowed: {MgmConfig.model_type}, or "
                               "an original Mini-Gemini checkpoint")  # fmt: skip
-    # "auto" is the dtype in which the folder was saved
-    loaded: Any = MgmForConditionalGeneration.from_pretrained(
-        folder, dtype=dtype or "auto", output_loading_info=True
-    )
-    module, report = loaded
-    require_clean(report, folder)
+    module = load_saved(MgmForConditionalGeneration, folder, dtype)
     pixels = PixelSettings.from_folder(folder)
-    return MgmChat.from_parts(module, module.config.settings, load_tokenizer(folder), pixels=pixels)
+    return MgmChat(module, MgmProcessor(load_tokenizer(folder), module.config.settings, pixels=pixels))

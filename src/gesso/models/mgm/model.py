@@ -2,45 +2,27 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
 from gesso.models.base import SETTINGS_KEY, ImageTiles
 from gesso.models.mgm.processor import MgmProcessor
 from gesso.models.mgm.settings import MgmSettings
 from gesso.models.picture_chat import PictureChat
-from gesso.models.pixels import PixelSettings
 
 __all__ = ["MgmChat"]
 
 
-class MgmChat(PictureChat):
+class MgmChat(PictureChat[MgmProcessor]):
     """A Mini-Gemini: transformers module, settings and processor together.
 
     Args:
         module: a `gesso.models.mgm.modules.MgmForConditionalGeneration`.
         processor: turns messages into its inputs.
     """
-
-    def __init__(self, module: PreTrainedModel, processor: MgmProcessor) -> None:
-        super().__init__(module, processor.settings.max_length)
-        self.processor = processor
-
-    @classmethod
-    def from_parts(
-        cls,
-        module: PreTrainedModel,
-        settings: MgmSettings,
-        tokenizer: PreTrainedTokenizerBase,
-        *,
-        pixels: PixelSettings | None = None,
-    ) -> Self:
-        """Put a module and a tokenizer together; `pixels` is CLIP's normalisation unless given."""
-        return cls(module, MgmProcessor(tokenizer, settings, pixels=pixels))
 
     @property
     def settings(self) -> MgmSettings:
@@ -70,10 +52,6 @@ class MgmChat(PictureChat):
             seen = module.get_image_features(pixels.to(module.device)).pooler_output
             features.update(zip(places, seen, strict=True))
         return [features[place] for place in range(len(images))]
-
-    def feature_count(self, image: ImageTiles) -> int:
-        """How many positions a picture takes in a prompt."""
-        return self.processor.picture_width(image)
 
     def save_pretrained(self, folder: Path) -> None:
         """Write a folder that `load_mgm` reads."""

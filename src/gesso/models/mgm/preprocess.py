@@ -6,10 +6,10 @@ from gesso.models.base import ImageTiles
 from gesso.models.mgm.settings import MgmSettings
 from gesso.models.pixels import Normaliser, PixelSettings, cut_square, pad_to_square
 
-__all__ = ["PictureMaker"]
+__all__ = ["SquareMaker"]
 
 
-class PictureMaker:
+class SquareMaker:
     """Turns RGB pictures into what one Mini-Gemini takes.
 
     Args:

@@ -1,43 +1,31 @@
 """What distinguishes one Mini-Gemini checkpoint from another, apart from its backbones."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal, Self
+from dataclasses import dataclass
+from typing import ClassVar, Literal
 
 from gesso.core.errors import CheckpointError
+from gesso.models.settings import PictureSettings
 
 __all__ = ["MgmSettings"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MgmSettings:
+class MgmSettings(PictureSettings):
     """Settings of a Mini-Gemini model; field names follow the original's flat config where it has them.
 
     Attributes:
-        projector_type: "linear", "mlpNx_gelu" or "identity".
-        select_layer: index into the low-resolution tower's hidden states whose features are used.
         image_aspect_ratio: "square" crops, "pad" pads to a square.
-        image_size: side of a low-resolution view, in pixels.
-        patch_size: side of its patches, in pixels.
         image_size_aux: side of the high-resolution picture, in pixels.
         image_grid: the low-resolution picture is cut into this many views along each side.
         image_global: whether one more view shows the whole picture.
-        use_im_start_end: whether pictures stand between `<im_start>` and `<im_end>`.
-        max_length: longest sequence, picture positions included.
-        template: name of the conversation template in `gesso.models.templates`.
     """
 
-    projector_type: str = "mlp2x_gelu"
-    select_layer: int = -2
+    family: ClassVar[str] = "MGM"
+
     image_aspect_ratio: Literal["square", "pad"] = "pad"
-    image_size: int = 336
-    patch_size: int = 14
     image_size_aux: int = 768
     image_grid: int = 1
     image_global: bool = False
-    use_im_start_end: bool = False
-    max_length: int = 2048
-    template: str = "vicuna_v1"
 
     def __post_init__(self) -> None:
         """Refuse values and combinations no model can have."""
@@ -57,11 +45,6 @@ class MgmSettings:
                                   "as the map has a cell for every 4 px")  # fmt: skip
 
     @property
-    def grid_side(self) -> int:
-        """Patches along one side of a view."""
-        return self.image_size // self.patch_size
-
-    @property
     def overview_size(self) -> int:
         """Side in pixels of a picture that is shown in one view only, at the same number of cells a patch."""
         return self.image_size_aux // self.image_grid
@@ -69,19 +52,3 @@ class MgmSettings:
     def view_count(self, side: int) -> int:
         """How many views a prepared picture of this many pixels a side has."""
         return 1 if side == self.overview_size else self.image_grid**2 + self.image_global
-
-    def to_dict(self) -> dict[str, Any]:
-        """The settings as JSON values."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Settings that `to_dict` wrote.
-
-        Raises:
-            CheckpointError: a name that is no setting.
-        """
-        unknown = sorted(set(data) - {field.name for field in fields(cls)})
-        if unknown:
-            raise CheckpointError(f"unknown MGM settings {', '.join(unknown)}; a newer gesso wrote them")
-        return cls(**data)
