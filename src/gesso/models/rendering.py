@@ -40,8 +40,8 @@ def render(
     """Lay out a conversation.
 
     A user's pictures come first, each on its own line, then the text, wherever the pictures stood in the
-    message: this is the order LLaVA was trained with. Sounds, where a template
-    has a place for them, stand between the two.
+    message: this is the order LLaVA was trained with. Sounds, where a template has a place for them, stand
+    between the two.
 
     Args:
         template: the format.
