@@ -24,7 +24,7 @@ import torch
 from report import setting
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
-from gesso.canvas.grammar import program_in
+from gesso.canvas.grammar import NOTE, program_in
 from gesso.canvas.parse import read_canvas
 from gesso.core.errors import CanvasError, CheckpointError, UnsupportedError
 from gesso.core.sampling import Sampling
@@ -38,7 +38,8 @@ from gesso.engines.text_chat import TextChat, TextProcessor
 from gesso.models.llava.processor import LlavaProcessor
 from gesso.models.llava.settings import LlavaSettings
 from gesso.models.omost.prompts import history_messages
-from gesso.storybook.compose import canvas_program, edit
+from gesso.storybook.compose import canvas_program, edit, order_after
+from gesso.storybook.notes import edit_note, plan_note
 from gesso.storybook.scene import Scene
 from gesso.storybook.splits import scene_at
 from gesso.storybook.wish import wish
@@ -122,12 +123,15 @@ def measure(planners: dict[str, Planner], chat: Chat, scene: Scene, rng: Random,
         change = edit(scene, rng)
     except UnsupportedError:
         return
-    asked, before, after = wish(scene, rng), canvas_program(scene), canvas_program(change.scene)
+    asked = wish(scene, rng)
+    order = order_after(asked.plan_order, scene, change.scene)
+    before = plan_note(asked) + canvas_program(scene, order=asked.plan_order)
+    after = edit_note(scene, change) + canvas_program(change.scene, order=order)
     edits = {}
     for way, planner in planners.items():
         for turn, request, history, reply in (
-            ("plan", asked, [], before),
-            ("edit", change.instruction, [Turn(asked, before)], after),
+            ("plan", asked.text, [], before),
+            ("edit", change.instruction, [Turn(asked.text, before)], after),
         ):
             learn(chat, planner, request, history, reply)
             try:
@@ -143,8 +147,10 @@ def measure(planners: dict[str, Planner], chat: Chat, scene: Scene, rng: Random,
 
 
 def in_grammar(reply: str) -> bool:
-    """Whether a reply is a program as the planner's grammar has them: its canvas written down is the same."""
-    return program_in(read_canvas(reply).canvas, STORYBOOK_SETTINGS.shape.layout).strip() == reply.strip()
+    """Whether a reply is as the planner's grammar has them: a note, and a program as its canvas is written."""
+    note, _, _ = reply.strip().partition("\n")
+    program = program_in(read_canvas(reply).canvas, STORYBOOK_SETTINGS.shape.layout).strip()
+    return note.startswith(NOTE) and reply.strip() == f"{note}\n{program}"
 
 
 def learn(chat: Chat, planner: Planner, request: str, history: list[Turn], reply: str) -> None:

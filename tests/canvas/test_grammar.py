@@ -1,3 +1,4 @@
+from functools import cache
 from itertools import islice
 from random import Random
 
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from gesso.canvas.canvas import Canvas
 from gesso.canvas.colours import COLOURS
-from gesso.canvas.grammar import LAYOUTS, Layout, ReplyShape, program_in, reply_grammar, whole_part
+from gesso.canvas.grammar import LAYOUTS, NOTE, Layout, ReplyShape, program_in, reply_grammar, whole_part
 from gesso.canvas.parse import read_canvas
 from gesso.canvas.parts import GlobalDescription, Region
 from gesso.canvas.vocabulary import AREAS, LOCATIONS, OFFSETS
@@ -36,17 +37,24 @@ REGIONS = st.builds(
     setting=st.none(),
 )
 CANVASES = st.builds(Canvas, GROUNDS, st.lists(REGIONS, max_size=3).map(tuple))
-MATCHERS = {
-    layout: llguidance.LLMatcher(BYTES, reply_grammar(ReplyShape(layout=layout))) for layout in LAYOUTS
-}
+
+
+@cache
+def matcher_of(shape: ReplyShape) -> llguidance.LLMatcher:
+    return llguidance.LLMatcher(BYTES, reply_grammar(shape))
 
 
 def takes(layout: Layout, text: str) -> bool:
     """Whether the grammar of a layout takes a text as a whole reply."""
-    matcher = MATCHERS[layout]
+    return taken(ReplyShape(layout=layout), text)
+
+
+def taken(shape: ReplyShape, text: str) -> bool:
+    """Whether the grammar of a shape takes a text as a whole reply."""
+    matcher = matcher_of(shape)
     matcher.reset()
-    taken = matcher.try_consume_tokens(list(text.encode()))
-    return taken == len(text.encode()) and matcher.is_accepting()
+    count = matcher.try_consume_tokens(list(text.encode()))
+    return bool(count == len(text.encode()) and matcher.is_accepting())
 
 
 def wander(shape: ReplyShape, seed: int) -> str:
@@ -169,3 +177,15 @@ def test_bounds_end_texts_and_lists() -> None:
     matcher = llguidance.LLMatcher(BYTES, reply_grammar(ReplyShape(max_text=29)))
     text = program_in(canvas, "line")
     assert text[: matcher.try_consume_tokens(list(text.encode()))].endswith("='" + 29 * "x")
+
+
+def test_a_note_stands_before_the_program_where_it_is_asked_for() -> None:
+    shape = ReplyShape(max_note=40)
+    program = program_in(Canvas(GlobalDescription("a sea", (), "sea", "blue")), "line")
+    whole = f"{NOTE}red fish left of ball: on the left\n{program}"
+    assert taken(shape, whole)
+    assert read_canvas(whole) == read_canvas(program)
+    for note in ("", f"{NOTE}\n", f"{NOTE}{'a' * 41}\n", f"{NOTE}```\n"):
+        assert not taken(shape, note + program), note
+    with pytest.raises(UsageError, match="max_note"):
+        ReplyShape(max_note=-1)

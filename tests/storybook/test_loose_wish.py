@@ -27,7 +27,7 @@ SCENE = Scene(place="night", things=(FISH, BALL), seed=0)
 
 
 def wishes(scene: Scene, language: str = "en", count: int = 400) -> set[str]:
-    return {loose_wish(scene, Random(number), language) for number in range(count)}
+    return {loose_wish(scene, Random(number), language).text for number in range(count)}
 
 
 def test_two_things_may_be_told_in_one_breath() -> None:
@@ -70,7 +70,7 @@ def test_every_thing_is_told_in_its_colour(language: str) -> None:
     words = words_of(language)
     for number in range(60):
         scene = scene_at("train", 3, number)
-        wish = loose_wish(scene, Random(number), language)
+        wish = loose_wish(scene, Random(number), language).text
         assert "  " not in wish
         assert wish == wish.strip()
         for one in scene.things:

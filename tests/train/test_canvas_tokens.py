@@ -6,9 +6,10 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 import tiny
 from gesso.canvas.parse import read_canvas
+from gesso.canvas.vocabulary import AREAS, LOCATIONS, OFFSETS
 from gesso.storybook.compose import canvas_program
 from gesso.storybook.splits import scene_at
-from gesso.train.canvas_tokens import add_canvas_tokens, canvas_stretches
+from gesso.train.canvas_tokens import add_canvas_tokens, canvas_stretches, canvas_tokens
 
 Pair = tuple[LlamaForCausalLM, PreTrainedTokenizerFast]
 
@@ -34,12 +35,19 @@ def test_programs_are_shorter_and_read_the_same(extended: Pair, language: str, n
     assert len(short) < len(long)
     fixed = [token for token in short if token >= len(tiny.tokenizer())]
     regions = len(read_canvas(program).canvas.regions)
-    assert len(fixed) == 5 + 11 * regions  # opening, three of the background, ending; eleven of each region
+    # opening, three of the background, ending; of each region eight stretches and three names
+    assert len(fixed) == 5 + 11 * regions
+
+
+def test_names_are_one_token_wherever_they_stand(extended: Pair) -> None:
+    for name in (*LOCATIONS, *OFFSETS, *AREAS):
+        found = ids(extended[1], f"the cat: {name}, a cat")
+        assert extended[1].convert_tokens_to_ids(name) in found, name
 
 
 def test_stretches_occur_in_programs_alone(extended: Pair) -> None:
     texts = (
-        "a red fish on the left, 'striped'",
+        "a red fish at the left, 'striped'",
         "canvas.add_local_description",
         "tags='fish'",
         "```python\n",
@@ -49,7 +57,7 @@ def test_stretches_occur_in_programs_alone(extended: Pair) -> None:
 
 def test_there_are_as_many_as_gaps_between_values() -> None:
     stretches = canvas_stretches()
-    assert len(stretches) == len(set(stretches)) == 13
+    assert len(stretches) == len(set(stretches)) == 11
     program = canvas_program(scene_at("train", 2, 0, counts=[2]))
     assert all(stretch in program for stretch in stretches)
     left = program
@@ -62,7 +70,7 @@ def test_new_tokens_begin_as_the_mean_of_what_they_replace(extended: Pair) -> No
     model, tokenizer = extended
     old = tiny.llama().get_input_embeddings().weight
     table = model.get_input_embeddings().weight
-    assert table.shape[0] == model.config.vocab_size == len(tokenizer) == len(old) + 13
+    assert table.shape[0] == model.config.vocab_size == len(tokenizer) == len(old) + len(canvas_tokens())
     assert torch.equal(table[: len(old)], old)
     stretch = canvas_stretches()[0]
     replaced = old[ids(tiny.tokenizer(), stretch)].mean(0)

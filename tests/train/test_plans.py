@@ -5,6 +5,7 @@ from random import Random
 
 import pytest
 
+from gesso.canvas.grammar import NOTE
 from gesso.canvas.parse import read_canvas
 from gesso.config.schema import DataSettings
 from gesso.core.errors import TrainingError
@@ -31,13 +32,29 @@ def test_each_request_is_answered_by_the_program_of_its_scene(language: str) -> 
     task = Task(scene, Random(1), language, edits=2)
     messages = task.messages()
     assert [message.role for message in messages] == ["user", "assistant"] * 3
-    assert [m.text for m in messages[::2]] == [task.wish, *(change.instruction for change in task.edits)]
+    assert [m.text for m in messages[::2]] == [task.wish.text, *(change.instruction for change in task.edits)]
     assert [m.text for m in messages[1::2]] == task.programs
     for program, shown in zip(task.programs, task.scenes, strict=True):
         # the same regions, in an order of their own
         canvas, usual = (read_canvas(text).canvas for text in (program, canvas_program(shown, language)))
         assert sorted(canvas.regions, key=str) == sorted(usual.regions, key=str)
     assert len({scene.to_json() for scene in task.scenes}) == 3
+
+
+def test_notes_stand_before_programs_and_may_be_left_out_of_what_is_edited() -> None:
+    source = storybook(edits=1.0, notes=True)
+    noted = set()
+    for example in range(30):
+        task = source.task(example, 0)
+        first, *others = (message.text for message in task.messages()[1::2])
+        assert all(text.startswith(NOTE) for text in others)
+        noted.add(first.startswith(NOTE))
+        # notes change nothing about the canvas
+        canvases = [read_canvas(text).canvas for text in (first, *others)]
+        assert canvases == [read_canvas(program).canvas for program in task.programs]
+    assert noted == {True, False}
+    lone = storybook(edits=0.0, notes=True)
+    assert all(lone.messages(example, 0)[1].text.startswith(NOTE) for example in range(20))
 
 
 def test_scenes_and_their_edits_are_of_the_training_split() -> None:
@@ -142,8 +159,8 @@ def test_programs_keep_the_order_of_the_wish() -> None:
     for number in range(20):
         task = source.task(number, 0)
         kinds = [thing.kind for thing in task.orders[0]]
-        if len(set(kinds)) == len(kinds) and not any(f"the {kind}" in task.wish for kind in kinds):
-            assert sorted(kinds, key=task.wish.index) == kinds
+        if len(set(kinds)) == len(kinds) and not any(f"the {kind}" in task.wish.text for kind in kinds):
+            assert sorted(kinds, key=task.wish.text.index) == kinds
 
 
 def test_edits_leave_things_where_they_stood_in_the_program() -> None:

@@ -16,10 +16,13 @@ from gesso.canvas.source import BEGIN, COLOUR, GLOBAL, LOCAL
 from gesso.canvas.spelling import VOCABULARIES
 from gesso.core.errors import UsageError
 
-__all__ = ["LAYOUTS", "Layout", "ReplyShape", "program_in", "reply_grammar", "whole_part"]
+__all__ = ["LAYOUTS", "NOTE", "Layout", "ReplyShape", "program_in", "reply_grammar", "whole_part"]
 
 Layout = Literal["line", "tall", "free"]
 LAYOUTS: Final[tuple[Layout, ...]] = ("line", "tall", "free")
+
+NOTE: Final = "Plan: "
+"""How the line begins in which a planner may work out its canvas before it writes the program."""
 
 OPENING: Final = "```python\n"
 CLOSING: Final = "```"
@@ -41,12 +44,15 @@ class ReplyShape:
         max_regions: regions at most.
         max_details: detailed descriptions at most, of each call.
         max_text: characters of any text at most, an escape such as `\n` counted as one.
+        max_note: characters of a line before the program that begins with `NOTE`; 0 for none, else it must be
+            there.
     """
 
     layout: Layout = "line"
     max_regions: int = 24
     max_details: int = 16
     max_text: int = 600
+    max_note: int = 0
 
     def __post_init__(self) -> None:
         """Refuse bounds that a canvas does not have."""
@@ -59,6 +65,8 @@ class ReplyShape:
         ):
             if not 1 <= getattr(self, name) <= most:
                 raise UsageError(f"{name} is {getattr(self, name)}; it must be 1 to {most}")
+        if not 0 <= self.max_note <= MAX_TEXT:
+            raise UsageError(f"max_note is {self.max_note}; it must be 0 to {MAX_TEXT}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +103,7 @@ NOTES: /((#[^\n\r]{0,160})?\n){1,4}/
 """
 # no control characters and none that end a line in some reader's eyes
 _LETTER: Final = r"[^{quote}\\\x00-\x1f\x7f\u0085\u2028\u2029]"
+_NOTE_LETTER: Final = r"[^`\x00-\x1f\x7f\u0085\u2028\u2029]"
 # those that Python writes, without the halves of surrogate pairs
 _ESCAPE: Final = (
     r"\\(['\"\\nrt]|x[0-9a-f]{{2}}|u([0-9a-cef][0-9a-f]{{3}}|d[0-7][0-9a-f]{{2}})"
@@ -104,7 +113,7 @@ _NUMBER: Final = r"0\.(0[1-9]|[1-9][0-9]?)|[1-9][0-9]{0,2}(\.[0-9]{1,2})?"
 
 
 def reply_grammar(shape: ReplyShape | None = None, before: str = "") -> str:
-    """The grammar of a whole reply: a fenced program, its background first, then its regions.
+    """The grammar of a whole reply: perhaps a note, then a fenced program, its background first.
 
     Args:
         shape: how the reply may look.
@@ -116,8 +125,9 @@ def reply_grammar(shape: ReplyShape | None = None, before: str = "") -> str:
     single, double = (f"({_LETTER}|{_ESCAPE}){{{{0,{most}}}}}".format(quote=quote) for quote in "'\"")
     notes = marks.between if shape.layout == "free" else ""
     more = f"({marks.list_comma} text){{0,{shape.max_details - 1}}}" if shape.max_details > 1 else ""
+    note = f'NOTE "\n{OPENING}"' if shape.max_note else ""
     rules = [
-        f'start: "{before}{OPENING}" {notes} "{BEGIN}\n" {marks.between} global '
+        f'start: "{before}{NOTE if shape.max_note else OPENING}" {note} {notes} "{BEGIN}\n" {marks.between} global '
         f'({marks.between} region){{0,{shape.max_regions}}} {notes} "{CLOSING}"'.replace("\n", "\\n"),
         f'global: "canvas.set_global_description" {_arguments(GLOBAL, marks)}',
         f'region: "canvas.add_local_description" {_arguments(LOCAL, marks)}',
@@ -126,6 +136,7 @@ def reply_grammar(shape: ReplyShape | None = None, before: str = "") -> str:
         f"SINGLE: /{single}/",
         f"DOUBLE: /{double}/",
         f"NUMBER: /{_NUMBER}/",
+        *([f"NOTE: /{_NOTE_LETTER}{{1,{shape.max_note}}}/"] if shape.max_note else []),
         *(_names(field, names, marks.quotes) for field, names in VOCABULARIES.items()),
     ]
     return "\n".join(rules) + (_FREE_TERMINALS if shape.layout == "free" else "\n")

@@ -96,6 +96,9 @@ class DataSettings:
     """Share of canvas conversations that go on with one or two edits (planning and preference objectives)."""
     loose: float = 0.0
     """Share of canvas conversations whose wish leaves things open (planning objective)."""
+    notes: bool = False
+    """Whether the storybook's canvas programs follow a line that works the plan out (planning and preference
+    objectives). The grammar of planners with the storybook's template asks for it."""
     length: int = 256
     """Positions of one row; conversations are packed into it while they fit."""
 

@@ -32,7 +32,7 @@ ENDLESS: Final = 2**31
 
 STORYBOOK_SETTINGS: Final = PlanSettings(
     system=None,
-    shape=ReplyShape(layout="line", max_regions=9, max_details=2, max_text=160),
+    shape=ReplyShape(layout="line", max_regions=9, max_details=2, max_text=160, max_note=600),
     sampling=Sampling(max_new_tokens=900),
 )
 """How models are asked that gesso trains on storybook programs."""

@@ -17,7 +17,7 @@ from gesso.storybook.scene import COLOURS, KINDS, MAX_THINGS, PATTERNS, PLACES, 
 from gesso.storybook.splits import split_of
 from gesso.storybook.words import Words, words_of
 
-__all__ = ["EDIT_KINDS", "Edit", "canvas_program", "edit", "order_after"]
+__all__ = ["EDIT_KINDS", "MOOD", "Edit", "canvas_program", "edit", "order_after"]
 
 PLACE_COLOURS: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -34,6 +34,11 @@ AREA_OF_SIZE: Final[Mapping[str, str]] = MappingProxyType(
         "large": "a large square area",
     }
 )
+
+MOOD: Final[Mapping[str, str]] = MappingProxyType(
+    {"atmosphere": "calm", "style": "storybook", "quality_meta": "clean"}
+)
+"""What programs say of every thing."""
 
 TRIES: Final = 2000  # one try in 20 stays in a test split, so this fails for no scene
 
@@ -71,9 +76,7 @@ def _local_call(thing: Thing, words: Words) -> str:
         "description": words.phrase(thing),
         "detailed_descriptions": [said.format(thing.sign)] if thing.sign else [],
         "tags": words.kinds[thing.kind],
-        "atmosphere": "calm",
-        "style": "storybook",
-        "quality_meta": "clean",
+        **MOOD,
         "HTML_web_color_name": thing.colour,
     }
     return _call("add_local_description", arguments)

@@ -13,6 +13,7 @@ from typing import Final
 
 from gesso.canvas.vocabulary import LOCATIONS
 from gesso.storybook.scene import Scene, Thing
+from gesso.storybook.wish import Relation, Wish
 from gesso.storybook.words import Words, words_of
 
 __all__ = ["loose_wish"]
@@ -30,7 +31,7 @@ OPENINGS: Final = {
 }
 
 
-def loose_wish(scene: Scene, rng: Random, language: str = "en", order: Sequence[Thing] | None = None) -> str:
+def loose_wish(scene: Scene, rng: Random, language: str = "en", order: Sequence[Thing] | None = None) -> Wish:
     """Ask for a scene without telling all of it.
 
     Args:
@@ -38,28 +39,33 @@ def loose_wish(scene: Scene, rng: Random, language: str = "en", order: Sequence[
         rng: source of all choices.
         language: "en" or "zh".
         order: in which the things are told; None chooses one.
-
-    Returns:
-        One line of text.
     """
     words = words_of(language)
-    things = order or rng.sample(scene.things, len(scene.things))
-    told = _pair(things, rng, words) if len(things) == 2 and rng.random() < PAIRED else None
-    told = told or _listed([_what(t, rng, words) + _where(t, rng, words) for t in things], rng, words)
+    things = tuple(order or rng.sample(scene.things, len(scene.things)))
+    relations = _relations(things, rng) if len(things) == 2 and rng.random() < PAIRED else {}
+    if relations:
+        told = _pair(things, relations[things[0]][0], rng, words)
+    else:
+        told = _listed([_what(t, rng, words) + _where(t, rng, words) for t in things], rng, words)
     place = words.places[scene.place] if rng.random() < SETTING else ""
     opening = rng.choice(OPENINGS[language])
     if language == "zh":
-        return f"{opening}{place}{'，' if place else ''}{told}"
-    return f"{opening}{told}{' ' if place else ''}{place}"
+        text = f"{opening}{place}{'，' if place else ''}{told}"
+    else:
+        text = f"{opening}{told}{' ' if place else ''}{place}"
+    return Wish(text, things, relations)
 
 
-def _pair(things: Sequence[Thing], rng: Random, words: Words) -> str | None:
-    """Two things, one told from the other; None where no word for a way leads from one to the other."""
-    first, second = things
-    ways = [WAYS[words.language][way] for way in _ways(first, second)]
-    if not ways:
-        return None
-    one, other, way = _what(first, rng, words), _what(second, rng, words), rng.choice(ways)
+def _relations(things: Sequence[Thing], rng: Random) -> dict[Thing, Relation]:
+    """The first of two things told from the second; empty where no word for a way leads there."""
+    ways = _ways(*things)
+    return {things[0]: (rng.choice(ways), things[1])} if ways else {}
+
+
+def _pair(things: Sequence[Thing], relation: str, rng: Random, words: Words) -> str:
+    """Two things, the first told from the second."""
+    one, other = (_what(thing, rng, words) for thing in things)
+    way = WAYS[words.language][relation]
     return f"{other}的{way}有{one}" if words.language == "zh" else f"{one} {way} {other}"
 
 

@@ -5,7 +5,7 @@ big (nothing said about the size means medium). Where a thing is may be said fro
 red cat"), but only where that leaves a single location. Offsets and distances are left to the planner.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Final
@@ -16,7 +16,10 @@ from gesso.storybook.scene import Scene, Thing
 from gesso.storybook.wish_words import RELATIONS, WISH_WORDS, WishWords
 from gesso.storybook.words import Words, words_of
 
-__all__ = ["relation_between", "wish", "wish_order"]
+__all__ = ["Relation", "Wish", "relation_between", "wish", "wish_order"]
+
+Relation = tuple[str, Thing]
+"""A key of `RELATIONS`, and the thing from which another lies that way."""
 
 RELATIVE: Final = 0.3
 """Share of things whose place is told from another one, where that is possible."""
@@ -31,6 +34,26 @@ STEP: Final = 30  # cells between neighbouring locations
 CENTRE: Final = (1, 1)
 
 
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What was asked for.
+
+    Attributes:
+        text: one line.
+        things: in the order they are told.
+        relations: thing -> how its place is told, where that is from another one alone.
+    """
+
+    text: str
+    things: tuple[Thing, ...]
+    relations: Mapping[Thing, Relation]
+
+    @property
+    def plan_order(self) -> tuple[Thing, ...]:
+        """The things with those last that are placed from another, so that nothing is placed from the unknown."""
+        return tuple(sorted(self.things, key=self.relations.__contains__))
+
+
 def wish_order(scene: Scene, rng: Random) -> tuple[Thing, ...]:
     """An order in which someone may tell the things of a scene."""
     if rng.random() < READING:
@@ -38,7 +61,7 @@ def wish_order(scene: Scene, rng: Random) -> tuple[Thing, ...]:
     return tuple(rng.sample(scene.things, len(scene.things)))
 
 
-def wish(scene: Scene, rng: Random, language: str = "en", order: Sequence[Thing] | None = None) -> str:
+def wish(scene: Scene, rng: Random, language: str = "en", order: Sequence[Thing] | None = None) -> Wish:
     """Ask for a scene.
 
     Args:
@@ -46,9 +69,6 @@ def wish(scene: Scene, rng: Random, language: str = "en", order: Sequence[Thing]
         rng: source of all choices.
         language: "en" or "zh".
         order: in which the things are told; None chooses one.
-
-    Returns:
-        One line of text.
     """
     things = tuple(order or wish_order(scene, rng))
     return _Speaker(scene, things, rng, words_of(language), WISH_WORDS[language]).wish()
@@ -88,7 +108,7 @@ class _Speaker:
     words: Words
     said: WishWords
 
-    def wish(self) -> str:
+    def wish(self) -> Wish:
         """The whole wish."""
         anchors = self._anchors()
         told = [(self._what(thing), self._where(thing, anchors.get(thing))) for thing in self.things]
@@ -100,7 +120,12 @@ class _Speaker:
             things=self._list(told) if "{things}" in form else "",
             sentences=self._sentences(told) if "{sentences}" in form else "",
         )
-        return text if self.words.language == "zh" else self._finished(text)
+        relations = {
+            thing: (found[0], anchor)
+            for thing, anchor in anchors.items()
+            if (found := relation_between(thing, anchor))
+        }
+        return Wish(text if self.words.language == "zh" else self._finished(text), self.things, relations)
 
     def _anchors(self) -> dict[Thing, Thing]:
         """Which things are placed from which others; those others are placed by themselves."""

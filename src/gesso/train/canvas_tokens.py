@@ -1,12 +1,12 @@
-"""Tokens for what every canvas program repeats: the calls and the names of their arguments.
+"""Tokens for what every canvas program repeats: the calls with their arguments, and the published names.
 
 A thing of the storybook takes about 82 tokens of the minis' tokenizer, most of them the same for all. With
-one token for each fixed stretch between two values it takes about 39, so that edits of six things fit into a
-mini's context. The text of a program, and so the notation, stays as published.
+one token for each fixed stretch between two values and for each name of a location, offset or area it takes
+about 20, so that edits of six things fit into a mini's context, and where a thing is can be looked up by one
+token. The text of a program, and so the notation, stays as published.
 """
 
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Any, Final
 
 import torch
@@ -14,11 +14,16 @@ from tokenizers import AddedToken
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from gesso.canvas.source import BEGIN, GLOBAL, LOCAL
+from gesso.canvas.vocabulary import AREAS, LOCATIONS, OFFSETS
+from gesso.storybook.compose import MOOD
 
-__all__ = ["add_canvas_tokens", "canvas_stretches"]
+__all__ = ["add_canvas_tokens", "canvas_stretches", "canvas_tokens"]
 
 QUOTES: Final = {"detailed_descriptions": ("[", "]"), "distance_to_viewer": ("", "")}
 """Argument -> what stands around its value; all others are texts in single quotes."""
+
+GAP: Final = "\0"
+"""Stands for a value."""
 
 GLOBAL_CALL: Final = "canvas.set_global_description("
 LOCAL_CALL: Final = "canvas.add_local_description("
@@ -26,25 +31,31 @@ LOCAL_CALL: Final = "canvas.add_local_description("
 
 def canvas_stretches() -> tuple[str, ...]:
     """The fixed stretches of a program written as the storybook writes it: a call to a line."""
-    between = [stretch for names in (GLOBAL, LOCAL) for stretch in _between(names)]
-    ending = _around(GLOBAL[-1])[1]  # both calls end with the colour
+    opening, *background, ending = _fixed(GLOBAL)
+    first, *region, _ = _fixed(LOCAL)  # both calls end with the colour
     whole = (
-        f"```python\n{BEGIN}\n{GLOBAL_CALL}{_opening(GLOBAL[0])}",
-        *between,
-        f"{ending})\n{LOCAL_CALL}{_opening(LOCAL[0])}",
+        f"```python\n{BEGIN}\n{GLOBAL_CALL}{opening}",
+        *background,
+        *region,
+        f"{ending})\n{LOCAL_CALL}{first}",
         f"{ending})\n```",
     )
     return tuple(dict.fromkeys(whole))
 
 
+def canvas_tokens() -> tuple[str, ...]:
+    """All texts that are one token each: the stretches and the names."""
+    return (*canvas_stretches(), *LOCATIONS, *OFFSETS, *AREAS)
+
+
 @torch.no_grad()
 def add_canvas_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
-    """Add the stretches to a tokenizer, and a row of the model's embeddings for each, in place.
+    """Add these tokens to a tokenizer, and a row of the model's embeddings for each, in place.
 
     A new token begins as the mean of the tokens it replaces. Tokens that are there already stay as they are.
     """
     known = tokenizer.get_vocab()
-    new = [stretch for stretch in canvas_stretches() if stretch not in known]
+    new = [stretch for stretch in canvas_tokens() if stretch not in known]
     pieces = [tokenizer.encode(stretch, add_special_tokens=False) for stretch in new]
     # "normalized" would let the text around a stretch decide whether it is found
     tokenizer.add_tokens([AddedToken(stretch, normalized=False) for stretch in new])
@@ -59,14 +70,10 @@ def add_canvas_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase
             table[tokenizer.convert_tokens_to_ids(stretch)] = table[ids].mean(0)  # [n, D] -> [D]
 
 
-def _between(names: Sequence[str]) -> list[str]:
-    """What stands between the values of neighbouring arguments."""
-    return [f"{_around(one)[1]}, {_opening(other)}" for one, other in pairwise(names)]
-
-
-def _opening(name: str) -> str:
-    return f"{name}={_around(name)[0]}"
-
-
-def _around(name: str) -> tuple[str, str]:
-    return QUOTES.get(name, ("'", "'"))
+def _fixed(names: Sequence[str]) -> list[str]:
+    """What stands before, between and behind the values of a call's arguments that vary."""
+    written = []
+    for name in names:
+        opening, closing = QUOTES.get(name, ("'", "'"))
+        written.append(f"{name}={opening}{MOOD.get(name, GAP)}{closing}")
+    return ", ".join(written).split(GAP)

@@ -210,7 +210,7 @@ def _made_under(recipe: Recipe, settings: PreferenceSettings) -> dict[str, Any]:
     data = recipe.data
     return {
         "start": weights_digest(planner_folder(recipe)),
-        "wishes": [data.seed, data.things, data.chinese, data.edits, data.length],
+        "wishes": [data.seed, data.things, data.chinese, data.edits, data.length, data.notes],
         "sampling": [settings.samples, settings.temperature, settings.top_p, settings.max_new_tokens],
         "template": recipe.model.template,
     }

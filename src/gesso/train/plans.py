@@ -11,6 +11,7 @@ from gesso.core.errors import GessoError, TrainingError, UnsupportedError
 from gesso.core.messages import Message, Text, assistant, user
 from gesso.storybook.compose import Edit, canvas_program, edit, order_after
 from gesso.storybook.loose_wish import loose_wish
+from gesso.storybook.notes import edit_note, plan_note
 from gesso.storybook.scene import KINDS, Scene
 from gesso.storybook.splits import scene_at
 from gesso.storybook.wish import wish, wish_order
@@ -28,6 +29,10 @@ __all__ = [
 ]
 
 MOST_EDITS: Final = 2
+BARE: Final = 0.5
+"""Share of edits of a program without a note, such as one that was loaded or edited by hand."""
+FEW: Final = 3
+"""Most things of a loose wish."""
 STRANGE: Final = 0.3
 """Share of wishes that name a thing the storybook does not know, as a share of those that are loose."""
 
@@ -72,13 +77,25 @@ class Task:
         language: "en" or "zh".
         edits: how many edits follow; fewer where the scene allows no more.
         loose: whether the wish leaves things open, see `loose_wish`.
+        notes: whether programs follow notes, see `gesso.storybook.notes`; what is edited may come without.
     """
 
-    def __init__(self, scene: Scene, rng: Random, language: str, edits: int, *, loose: bool = False) -> None:
+    def __init__(
+        self,
+        scene: Scene,
+        rng: Random,
+        language: str,
+        edits: int,
+        *,
+        loose: bool = False,
+        notes: bool = False,
+    ) -> None:
         self.scene, self.language = scene, language
+        self.wish = (loose_wish if loose else wish)(scene, rng, language, wish_order(scene, rng))
         # programs keep the order of the wish: there is nothing to sort, and edits leave more as it is
-        self.orders = [wish_order(scene, rng)]
-        self.wish = (loose_wish if loose else wish)(scene, rng, language, self.orders[0])
+        self.orders = [self.wish.plan_order if notes else self.wish.things]
+        self._notes = notes
+        self._bare = rng.random() < BARE
         self.edits: list[Edit] = []
         for _ in range(edits):
             try:
@@ -98,12 +115,21 @@ class Task:
         pairs = zip(self.scenes, self.orders, strict=True)
         return [canvas_program(scene, self.language, order) for scene, order in pairs]
 
+    @property
+    def notes(self) -> list[str]:
+        """What stands before each program."""
+        if not self._notes:
+            return ["" for _ in self.scenes]
+        first = "" if self.edits and self._bare else plan_note(self.wish, self.language)
+        pairs = zip(self.scenes, self.edits, strict=False)
+        return [first, *(edit_note(before, change, self.language) for before, change in pairs)]
+
     def messages(self) -> list[Message]:
         """The conversation: each request with the program that answers it."""
-        requests = [self.wish, *(change.instruction for change in self.edits)]
+        requests = [self.wish.text, *(change.instruction for change in self.edits)]
         turns = [
-            (user(request), assistant(program))
-            for request, program in zip(requests, self.programs, strict=True)
+            (user(request), assistant(note + program))
+            for request, note, program in zip(requests, self.notes, self.programs, strict=True)
         ]
         return [message for turn in turns for message in turn]
 
@@ -124,8 +150,10 @@ class StorybookPlans:
         rng = Random(f"{data.seed}/{number}/{example}")
         language = "zh" if rng.random() < data.chinese else "en"
         edits = rng.randint(1, MOST_EDITS) if rng.random() < data.edits else 0
-        scene = scene_at("train", data.seed, example, counts=range(1, data.things + 1))
-        return Task(scene, rng, language, edits, loose=rng.random() < data.loose)
+        loose = rng.random() < data.loose
+        most = min(FEW, data.things) if loose else data.things
+        scene = scene_at("train", data.seed, example, counts=range(1, most + 1))
+        return Task(scene, rng, language, edits, loose=loose, notes=data.notes)
 
     def messages(self, example: int, number: int) -> list[Message]:
         """A wish with its program, and perhaps edits."""

@@ -112,7 +112,7 @@ class StorybookCanvas:
         scene = scene_at(self.split, seed, number)
         rng = Random(f"storybook-canvas/{seed}/{number}/{self.language}")
         order = wish_order(scene, rng)
-        asked = wish(scene, rng, self.language, order)
+        asked = wish(scene, rng, self.language, order).text
         name, program = str(number), canvas_program(scene, self.language, order)
         if kinds[number % len(kinds)] == "plan":
             return CanvasSample(name, f"plan: {things_in(scene)}", asked, program, (), scene, None)
