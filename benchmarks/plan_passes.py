@@ -147,7 +147,7 @@ def measure(planners: dict[str, Planner], chat: Chat, scene: Scene, rng: Random,
 
 
 def in_grammar(reply: str) -> bool:
-    """Whether a reply is as the planner's grammar has them: a note, and a program as its canvas is written."""
+    """Whether a reply is as the grammar has them: a note, and a program as its canvas is written."""
     note, _, _ = reply.strip().partition("\n")
     program = program_in(read_canvas(reply).canvas, STORYBOOK_SETTINGS.shape.layout).strip()
     return note.startswith(NOTE) and reply.strip() == f"{note}\n{program}"

@@ -125,9 +125,9 @@ def reply_grammar(shape: ReplyShape | None = None, before: str = "") -> str:
     single, double = (f"({_LETTER}|{_ESCAPE}){{{{0,{most}}}}}".format(quote=quote) for quote in "'\"")
     notes = marks.between if shape.layout == "free" else ""
     more = f"({marks.list_comma} text){{0,{shape.max_details - 1}}}" if shape.max_details > 1 else ""
-    note = f'NOTE "\n{OPENING}"' if shape.max_note else ""
+    opening = f'"{NOTE}" NOTE "\n{OPENING}"' if shape.max_note else f'"{OPENING}"'
     rules = [
-        f'start: "{before}{NOTE if shape.max_note else OPENING}" {note} {notes} "{BEGIN}\n" {marks.between} global '
+        f'start: "{before}" {opening} {notes} "{BEGIN}\n" {marks.between} global '
         f'({marks.between} region){{0,{shape.max_regions}}} {notes} "{CLOSING}"'.replace("\n", "\\n"),
         f'global: "canvas.set_global_description" {_arguments(GLOBAL, marks)}',
         f'region: "canvas.add_local_description" {_arguments(LOCAL, marks)}',

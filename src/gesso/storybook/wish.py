@@ -50,7 +50,7 @@ class Wish:
 
     @property
     def plan_order(self) -> tuple[Thing, ...]:
-        """The things with those last that are placed from another, so that nothing is placed from the unknown."""
+        """The things, those last that are placed from another: nothing is placed from the unknown."""
         return tuple(sorted(self.things, key=self.relations.__contains__))
 
 
