@@ -82,10 +82,11 @@ def test_given_options_go_before_the_planner_s_own(gesso: Gesso, planner: FakeWr
 
 def test_what_happened_on_the_way_is_told(gesso: Gesso, monkeypatch: pytest.MonkeyPatch) -> None:
     broken, misspelt = FISH.replace("'on the left'", "17"), FISH.replace("on the left", "on the lefft")
-    put_planner(monkeypatch, "gesso.cli.plan", broken, misspelt)
+    put_planner(monkeypatch, "gesso.cli.plan", broken, f"Plan: red fish on the left\n{misspelt}")
     outcome = gesso("plan", "a fish")
     told = " ".join(outcome.err.split())
     assert "the program begins anew" in told
+    assert "plan: red fish on the left" in told
     assert "was refused and asked for again: line 4: location is 17" in told
     assert "corrected, line 4: location 'on the lefft' was read as 'on the left'" in told
 

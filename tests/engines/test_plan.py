@@ -1,6 +1,7 @@
 import pytest
 
 from engines.planning import FakeWriter, canvas, program
+from gesso.canvas.grammar import NOTE
 from gesso.canvas.parts import GlobalDescription, Region
 from gesso.canvas.stream import Cleared
 from gesso.core.errors import CanvasError, UsageError
@@ -24,6 +25,15 @@ def test_a_wish_becomes_a_canvas() -> None:
     assert writer.asked == [[system(SYSTEM_PROMPT), user("a red fish in the sea")]]
     assert writer.samplings == [OMOST_SAMPLING]
     assert writer.writings[0].closed
+
+
+def test_what_the_planner_worked_out_beforehand_is_kept() -> None:
+    reply = f"{NOTE}red fish on the left\n{FISH}"
+    plan = Planner(FakeWriter(reply)).plan("a red fish in the sea")
+    assert plan.canvas == canvas("red fish")
+    assert plan.note == "red fish on the left"
+    assert plan.turns == (Turn("a red fish in the sea", reply),)
+    assert not Planner(FakeWriter(FISH)).plan("a red fish").note
 
 
 def test_a_conversation_goes_on_with_the_turns_before() -> None:

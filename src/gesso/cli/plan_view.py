@@ -34,6 +34,8 @@ def follow(stream: "PlanStream", console: Console) -> "Plan":
 
 def tell(plan: "Plan") -> None:
     """Say what happened on the way to a plan."""
+    if plan.note:
+        note(f"plan: {plan.note}")
     for refusal in plan.refusals:
         note(f"the program was refused and asked for again: {refusal}")
     for correction in plan.corrections:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from gesso.canvas.canvas import Canvas
-from gesso.canvas.grammar import ReplyShape, whole_part
+from gesso.canvas.grammar import NOTE, ReplyShape, whole_part
 from gesso.canvas.parse import Reading, read_canvas
 from gesso.canvas.spelling import Correction
 from gesso.canvas.stream import CanvasEvent, CanvasStream, Cleared
@@ -71,6 +71,12 @@ class Plan:
     refusals: tuple[str, ...]
     warnings: tuple[str, ...]
     stats: PlanStats
+
+    @property
+    def note(self) -> str:
+        """The line in which the planner worked the canvas out; empty where it wrote none."""
+        first, _, _ = self.reply.lstrip().partition("\n")
+        return first.removeprefix(NOTE) if first.startswith(NOTE) else ""
 
 
 class PlanStream(Iterator[CanvasEvent]):
