@@ -88,7 +88,7 @@ def test_what_happened_on_the_way_is_told(gesso: Gesso, monkeypatch: pytest.Monk
     assert "the program begins anew" in told
     assert "plan: red fish on the left" in told
     assert "was refused and asked for again: line 4: location is 17" in told
-    assert "corrected, line 4: location 'on the lefft' was read as 'on the left'" in told
+    assert "corrected, line 5: location 'on the lefft' was read as 'on the left'" in told
 
 
 def test_a_model_that_is_no_planner_is_refused_by_name(gesso: Gesso, llava: str) -> None:
