@@ -24,7 +24,8 @@ import torch
 from report import setting
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
-from gesso.canvas.grammar import NOTE, program_in
+from gesso.canvas.grammar import program_in
+from gesso.canvas.notes import NOTE, note_of
 from gesso.canvas.parse import read_canvas
 from gesso.core.errors import CanvasError, CheckpointError, UnsupportedError
 from gesso.core.sampling import Sampling
@@ -126,7 +127,7 @@ def measure(planners: dict[str, Planner], chat: Chat, scene: Scene, rng: Random,
     asked = wish(scene, rng)
     order = order_after(asked.plan_order, scene, change.scene)
     before = plan_note(asked) + canvas_program(scene, order=asked.plan_order)
-    after = edit_note(scene, change) + canvas_program(change.scene, order=order)
+    after = edit_note(asked.plan_order, scene, change.scene) + canvas_program(change.scene, order=order)
     edits = {}
     for way, planner in planners.items():
         for turn, request, history, reply in (
@@ -148,9 +149,9 @@ def measure(planners: dict[str, Planner], chat: Chat, scene: Scene, rng: Random,
 
 def in_grammar(reply: str) -> bool:
     """Whether a reply is as the grammar has them: a note, and a program as its canvas is written."""
-    note, _, _ = reply.strip().partition("\n")
+    note = note_of(reply)
     program = program_in(read_canvas(reply).canvas, STORYBOOK_SETTINGS.shape.layout).strip()
-    return note.startswith(NOTE) and reply.strip() == f"{note}\n{program}"
+    return bool(note) and reply.strip() == f"{NOTE}{note}\n{program}"
 
 
 def learn(chat: Chat, planner: Planner, request: str, history: list[Turn], reply: str) -> None:

@@ -30,6 +30,7 @@ FLOORS = {
     "train": 5,
     "evaluate": 5,
     "cli": 6,
+    "__main__": 7,
 }
 TORCH_FREE = ("core", "config", "canvas", "media", "storybook")
 HEAVY = ("torch", "transformers", "accelerate", "diffusers", "matplotlib")
@@ -71,7 +72,7 @@ def _folder(module: str) -> str:
 
 
 def test_every_folder_has_a_floor() -> None:
-    unknown = {_folder(module) for module in module_files()} - set(FLOORS) - {"__main__"}
+    unknown = {_folder(module) for module in module_files()} - set(FLOORS)
     assert not unknown, "give it a floor here and in docs/architecture.md"
 
 

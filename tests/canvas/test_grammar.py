@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from gesso.canvas.canvas import Canvas
 from gesso.canvas.colours import COLOURS
-from gesso.canvas.grammar import LAYOUTS, NOTE, Layout, ReplyShape, program_in, reply_grammar, whole_part
+from gesso.canvas.grammar import LAYOUTS, Layout, ReplyShape, program_in, reply_grammar, whole_part
+from gesso.canvas.notes import NOTE
 from gesso.canvas.parse import read_canvas
 from gesso.canvas.parts import GlobalDescription, Region
 from gesso.canvas.vocabulary import AREAS, LOCATIONS, OFFSETS

@@ -1,7 +1,7 @@
 import pytest
 
 from engines.planning import FakeWriter, canvas, program
-from gesso.canvas.grammar import NOTE
+from gesso.canvas.notes import NOTE
 from gesso.canvas.parts import GlobalDescription, Region
 from gesso.canvas.stream import Cleared
 from gesso.core.errors import CanvasError, UsageError

@@ -3,7 +3,7 @@ import pytest
 from engines.planning import FakeWriter, canvas, program
 from gesso.core.errors import CanvasError, UsageError
 from gesso.core.messages import assistant, user
-from gesso.engines.plan_turns import Turn, brief, repair_messages, with_canvas
+from gesso.engines.plan_turns import Turn, brief, repair_messages, with_canvas, with_notes
 
 TURNS = (Turn("a" * 10, "b" * 90), Turn("c" * 10, "d" * 90))
 
@@ -57,3 +57,12 @@ def test_a_repair_shows_the_program_and_its_mistake() -> None:
     messages = repair_messages([user("wish")], "bad", CanvasError("colour is 'x'; use another", 3))
     assert messages[:2] == [user("wish"), assistant("bad")]
     assert "line 3: colour is 'x'; use another" in messages[2].text
+
+
+def test_canvases_without_a_note_get_one_for_planners_that_note() -> None:
+    noted = Turn("add a boat", f"Plan: the fish stays\n{program('red fish')}")
+    bare, none = Turn("a red fish", program("red fish")), Turn("a fish", "I cannot")
+    first, second, third = with_notes([bare, noted, none])
+    assert first.wish == bare.wish
+    assert first.reply == f"Plan: red fish on the left\n{bare.reply}"
+    assert (second, third) == (noted, none)

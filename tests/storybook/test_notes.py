@@ -3,8 +3,9 @@ from random import Random
 
 import pytest
 
-from gesso.canvas.grammar import NOTE
-from gesso.storybook.compose import EDIT_KINDS, Edit, edit
+from gesso.canvas.notes import NOTE, canvas_note
+from gesso.canvas.parse import read_canvas
+from gesso.storybook.compose import EDIT_KINDS, canvas_program, edit
 from gesso.storybook.notes import edit_note, plan_note
 from gesso.storybook.scene import Scene, Thing
 from gesso.storybook.splits import scene_at
@@ -15,8 +16,8 @@ FISH = Thing("fish", "red", "striped", "blue", "medium", "in the center", "no of
 SCENE = Scene(1, "sea", (FISH, BALL))
 
 
-def noted(kind: str, *things: Thing, language: str = "en", place: str = "sea") -> str:
-    return edit_note(SCENE, Edit(kind, "", replace(SCENE, things=things, place=place)), language)
+def noted(*things: Thing, language: str = "en", place: str = "sea") -> str:
+    return edit_note((BALL, FISH), SCENE, replace(SCENE, things=things, place=place), language)
 
 
 def test_what_is_placed_from_another_thing_comes_after_it() -> None:
@@ -25,22 +26,18 @@ def test_what_is_placed_from_another_thing_comes_after_it() -> None:
     assert plan_note(told) == (
         f"{NOTE}yellow ball on the right; red fish left of yellow ball: in the center\n"
     )
-    assert plan_note(told, "zh") == f"{NOTE}黄色球 on the right; 红色鱼 left of 黄色球: in the center\n"
+    assert plan_note(told, "zh") == f"{NOTE}yellow 球 on the right; red 鱼 left of yellow 球: in the center\n"
 
 
-def test_an_edit_is_told_as_it_was_and_as_it_will_be() -> None:
-    was = "the ball: on the right, a small yellow ball"
-    assert noted("recolour", FISH, replace(BALL, colour="green")) == (
-        f"{NOTE}{was}, now on the right, a small green ball\n"
-    )
-    assert noted("move", FISH, replace(BALL, location="on the top")) == (
-        f"{NOTE}{was}, now on the top, a small yellow ball\n"
-    )
-    assert noted("remove", FISH) == f"{NOTE}{was}, gone\n"
-    assert noted("add", FISH, BALL, replace(BALL, location="on the left")) == (
-        f"{NOTE}new: on the left, a small yellow ball\n"
-    )
-    assert noted("place", FISH, BALL, place="night") == f"{NOTE}at night\n"
+def test_an_edit_is_told_in_its_place_among_what_stays() -> None:
+    ball, fish = "yellow ball on the right", "red fish in the center"
+    recoloured, moved = replace(BALL, colour="green"), replace(BALL, location="on the top")
+    added = replace(BALL, location="on the left")
+    assert noted(FISH, recoloured) == f"{NOTE}{ball}, now on the right a small green ball; {fish}\n"
+    assert noted(FISH, moved) == f"{NOTE}{ball}, now on the top a small yellow ball; {fish}\n"
+    assert noted(FISH) == f"{NOTE}{ball}, gone; {fish}\n"
+    assert noted(FISH, BALL, added) == f"{NOTE}{ball}; {fish}; new on the left a small yellow ball\n"
+    assert noted(FISH, BALL, place="night") == f"{NOTE}{ball}; {fish}\n"
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
@@ -50,10 +47,18 @@ def test_notes_are_one_line_for_every_scene(language: str) -> None:
         rng, scene = Random(number), scene_at("train", 5, number)
         change = edit(scene, rng, language)
         kinds.add(change.kind)
-        note = edit_note(scene, change, language)
+        note = edit_note(scene.things, scene, change.scene, language)
         plan = plan_note(wish(scene, rng, language), language)
         assert note.startswith(NOTE)
         assert note.count("\n") == plan.count("\n") == 1
-        assert all(thing.location in plan for thing in scene.things)
+        assert all(thing.location in plan and thing.location in note for thing in scene.things)
+        assert len(note) < 600
         assert len(plan) < 600
     assert kinds == set(EDIT_KINDS)
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_canvas_that_came_without_a_note_is_noted_as_its_scene_is(language: str) -> None:
+    scene = scene_at("train", 5, 3)
+    canvas = read_canvas(canvas_program(scene, language, scene.things)).canvas
+    assert canvas_note(canvas) == plan_note(Wish("", scene.things, {}), language)

@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from gesso.canvas.grammar import NOTE
+from gesso.canvas.notes import note_of
 from gesso.canvas.parse import read_canvas
 from gesso.config.schema import DataSettings
 from gesso.core.errors import TrainingError
@@ -41,20 +41,16 @@ def test_each_request_is_answered_by_the_program_of_its_scene(language: str) -> 
     assert len({scene.to_json() for scene in task.scenes}) == 3
 
 
-def test_notes_stand_before_programs_and_may_be_left_out_of_what_is_edited() -> None:
+def test_notes_stand_before_programs() -> None:
     source = storybook(edits=1.0, notes=True)
-    noted = set()
     for example in range(30):
         task = source.task(example, 0)
-        first, *others = (message.text for message in task.messages()[1::2])
-        assert all(text.startswith(NOTE) for text in others)
-        noted.add(first.startswith(NOTE))
+        replies = [message.text for message in task.messages()[1::2]]
+        assert all(note_of(reply) for reply in replies)
         # notes change nothing about the canvas
-        canvases = [read_canvas(text).canvas for text in (first, *others)]
-        assert canvases == [read_canvas(program).canvas for program in task.programs]
-    assert noted == {True, False}
-    lone = storybook(edits=0.0, notes=True)
-    assert all(lone.messages(example, 0)[1].text.startswith(NOTE) for example in range(20))
+        programs = [read_canvas(program).canvas for program in task.programs]
+        assert [read_canvas(reply).canvas for reply in replies] == programs
+    assert not any(note_of(message.text) for message in storybook(edits=1.0).messages(0, 0))
 
 
 def test_scenes_and_their_edits_are_of_the_training_split() -> None:

@@ -12,17 +12,15 @@ from typing import Final, Literal
 
 from gesso.canvas.canvas import Canvas
 from gesso.canvas.limits import MAX_DETAILS, MAX_REGIONS, MAX_TEXT
+from gesso.canvas.notes import NOTE
 from gesso.canvas.source import BEGIN, COLOUR, GLOBAL, LOCAL
 from gesso.canvas.spelling import VOCABULARIES
 from gesso.core.errors import UsageError
 
-__all__ = ["LAYOUTS", "NOTE", "Layout", "ReplyShape", "program_in", "reply_grammar", "whole_part"]
+__all__ = ["LAYOUTS", "Layout", "ReplyShape", "program_in", "reply_grammar", "whole_part"]
 
 Layout = Literal["line", "tall", "free"]
 LAYOUTS: Final[tuple[Layout, ...]] = ("line", "tall", "free")
-
-NOTE: Final = "Plan: "
-"""How the line begins in which a planner may work out its canvas before it writes the program."""
 
 OPENING: Final = "```python\n"
 CLOSING: Final = "```"

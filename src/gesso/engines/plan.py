@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from typing import Final
 
 from gesso.canvas.canvas import Canvas
-from gesso.canvas.grammar import NOTE, ReplyShape, whole_part
+from gesso.canvas.grammar import ReplyShape, whole_part
+from gesso.canvas.notes import note_of
 from gesso.canvas.parse import Reading, read_canvas
 from gesso.canvas.spelling import Correction
 from gesso.canvas.stream import CanvasEvent, CanvasStream, Cleared
 from gesso.core.errors import CanvasError, UsageError
 from gesso.core.messages import Message
 from gesso.core.sampling import Sampling
-from gesso.engines.plan_turns import Brief, Turn, brief, repair_messages, with_canvas
+from gesso.engines.plan_turns import Brief, Turn, brief, repair_messages, with_canvas, with_notes
 from gesso.engines.plan_writers import PlanStats, Writer, Writing
 from gesso.models.omost.prompts import OMOST_SAMPLING, SYSTEM_PROMPT
 
@@ -75,8 +76,7 @@ class Plan:
     @property
     def note(self) -> str:
         """The line in which the planner worked the canvas out; empty where it wrote none."""
-        first, _, _ = self.reply.lstrip().partition("\n")
-        return first.removeprefix(NOTE) if first.startswith(NOTE) else ""
+        return note_of(self.reply)
 
 
 class PlanStream(Iterator[CanvasEvent]):
@@ -165,9 +165,10 @@ class Planner:
         """
         if not wish.strip():
             raise UsageError("the wish is empty; say what the picture is to show")
-        turns = with_canvas(history, canvas, self.settings.shape.layout)
-        sampling = sampling or self.settings.sampling
-        told = brief(self.writer, self.settings.system, turns, wish, sampling.max_new_tokens)
+        shape, sampling = self.settings.shape, sampling or self.settings.sampling
+        turns = with_canvas(history, canvas, shape.layout)
+        shown = with_notes(turns) if shape.max_note else turns
+        told = brief(self.writer, self.settings.system, shown, wish, sampling.max_new_tokens)
         return PlanStream(_Making(self, told, sampling, cancelled).events((*turns, Turn(wish, ""))))
 
 

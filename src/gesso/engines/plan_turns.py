@@ -6,12 +6,14 @@ from typing import Final
 
 from gesso.canvas.canvas import Canvas
 from gesso.canvas.grammar import Layout, program_in
+from gesso.canvas.notes import canvas_note, note_of
+from gesso.canvas.parse import read_canvas
 from gesso.core.errors import CanvasError, UsageError
 from gesso.core.messages import Message, assistant, user
 from gesso.engines.plan_writers import Writer
 from gesso.models.omost.prompts import history_messages
 
-__all__ = ["Brief", "Turn", "brief", "repair_messages", "with_canvas"]
+__all__ = ["Brief", "Turn", "brief", "repair_messages", "with_canvas", "with_notes"]
 
 LEAST: Final = 64
 """Tokens of a reply below which there is no use in asking."""
@@ -52,6 +54,21 @@ def with_canvas(turns: Sequence[Turn], canvas: Canvas | None, layout: Layout) ->
         return tuple(turns)
     wish = turns[-1].wish if turns else f"generate an image of {canvas.background.description}"
     return (*turns[:-1], Turn(wish, program_in(canvas, layout)))
+
+
+def with_notes(turns: Sequence[Turn]) -> tuple[Turn, ...]:
+    """Turns for a planner that notes its plans: a canvas that came without a note gets one."""
+    noted = []
+    for turn in turns:
+        if note_of(turn.reply):
+            noted.append(turn)
+            continue
+        try:
+            note = canvas_note(read_canvas(turn.reply).canvas)
+        except CanvasError:  # of a model that wrote no canvas; it is told the reason by itself
+            note = ""
+        noted.append(Turn(turn.wish, note + turn.reply))
+    return tuple(noted)
 
 
 def brief(writer: Writer, system: str | None, turns: Sequence[Turn], wish: str, reply_tokens: int) -> Brief:

@@ -29,8 +29,6 @@ __all__ = [
 ]
 
 MOST_EDITS: Final = 2
-BARE: Final = 0.5
-"""Share of edits of a program without a note, such as one that was loaded or edited by hand."""
 FEW: Final = 3
 """Most things of a loose wish."""
 STRANGE: Final = 0.3
@@ -77,7 +75,7 @@ class Task:
         language: "en" or "zh".
         edits: how many edits follow; fewer where the scene allows no more.
         loose: whether the wish leaves things open, see `loose_wish`.
-        notes: whether programs follow notes, see `gesso.storybook.notes`; what is edited may come without.
+        notes: whether programs follow notes, see `gesso.storybook.notes`.
     """
 
     def __init__(
@@ -95,7 +93,6 @@ class Task:
         # programs keep the order of the wish: there is nothing to sort, and edits leave more as it is
         self.orders = [self.wish.plan_order if notes else self.wish.things]
         self._notes = notes
-        self._bare = rng.random() < BARE
         self.edits: list[Edit] = []
         for _ in range(edits):
             try:
@@ -120,9 +117,8 @@ class Task:
         """What stands before each program."""
         if not self._notes:
             return ["" for _ in self.scenes]
-        first = "" if self.edits and self._bare else plan_note(self.wish, self.language)
-        pairs = zip(self.scenes, self.edits, strict=False)
-        return [first, *(edit_note(before, change, self.language) for before, change in pairs)]
+        steps = zip(self.orders, self.scenes, self.scenes[1:], strict=False)
+        return [plan_note(self.wish, self.language), *(edit_note(*step, self.language) for step in steps)]
 
     def messages(self) -> list[Message]:
         """The conversation: each request with the program that answers it."""
