@@ -125,9 +125,9 @@ def measure(planners: dict[str, Planner], chat: Chat, scene: Scene, rng: Random,
     except UnsupportedError:
         return
     asked = wish(scene, rng)
-    order = order_after(asked.plan_order, scene, change.scene)
-    before = plan_note(asked) + canvas_program(scene, order=asked.plan_order)
-    after = edit_note(asked.plan_order, scene, change.scene) + canvas_program(change.scene, order=order)
+    order = order_after(asked.things, scene, change.scene)
+    before = plan_note(asked) + canvas_program(scene, order=asked.things)
+    after = edit_note(asked.things, scene, change.scene) + canvas_program(change.scene, order=order)
     edits = {}
     for way, planner in planners.items():
         for turn, request, history, reply in (

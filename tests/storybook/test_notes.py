@@ -20,22 +20,29 @@ def noted(*things: Thing, language: str = "en", place: str = "sea") -> str:
     return edit_note((BALL, FISH), SCENE, replace(SCENE, things=things, place=place), language)
 
 
-def test_what_is_placed_from_another_thing_comes_after_it() -> None:
+def test_where_a_thing_is_placed_from_another_both_places_are_told() -> None:
     told = Wish("a red fish left of a yellow ball", (FISH, BALL), {FISH: ("left", BALL)})
-    assert told.plan_order == (BALL, FISH)
     assert plan_note(told) == (
-        f"{NOTE}yellow ball on the right; red fish left of yellow ball: in the center\n"
+        f"{NOTE}red fish left of yellow ball on the right: in the center; yellow ball on the right\n"
     )
-    assert plan_note(told, "zh") == f"{NOTE}yellow 球 on the right; red 鱼 left of yellow 球: in the center\n"
+    assert plan_note(told, "zh") == (
+        f"{NOTE}red 鱼 left of yellow 球 on the right: in the center; yellow 球 on the right\n"
+    )
 
 
 def test_an_edit_is_told_in_its_place_among_what_stays() -> None:
     ball, fish = "yellow ball on the right", "red fish in the center"
     recoloured, moved = replace(BALL, colour="green"), replace(BALL, location="on the top")
     added = replace(BALL, location="on the left")
-    assert noted(FISH, recoloured) == f"{NOTE}{ball}, now on the right a small green ball; {fish}\n"
-    assert noted(FISH, moved) == f"{NOTE}{ball}, now on the top a small yellow ball; {fish}\n"
-    assert noted(FISH) == f"{NOTE}{ball}, gone; {fish}\n"
+    assert (
+        noted(FISH, recoloured)
+        == f"{NOTE}the ball on the right; {ball}, now on the right a small green ball; {fish}\n"
+    )
+    assert (
+        noted(FISH, moved)
+        == f"{NOTE}the ball on the right; {ball}, now on the top a small yellow ball; {fish}\n"
+    )
+    assert noted(FISH) == f"{NOTE}the ball on the right; {ball}, gone; {fish}\n"
     assert noted(FISH, BALL, added) == f"{NOTE}{ball}; {fish}; new on the left a small yellow ball\n"
     assert noted(FISH, BALL, place="night") == f"{NOTE}{ball}; {fish}\n"
 

@@ -2,14 +2,15 @@
 
 Every step needs one look back: at the wish, at the canvas before, at its note, or at the note itself.
 
-    Plan: yellow ball on the right; red fish left of yellow ball: in the center
-    Plan: yellow ball on the right, now on the right a large yellow ball; red fish in the center
+    Plan: red fish left of yellow ball on the right: in the center; yellow ball on the right
+    Plan: the ball on the right; yellow ball on the right, now on the right a big ball; red fish
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 from gesso.canvas.notes import note_line
+from gesso.storybook.refer import reference
 from gesso.storybook.scene import Scene, Thing
 from gesso.storybook.wish import Wish
 from gesso.storybook.words import Words, words_of
@@ -22,20 +23,20 @@ NEW: Final[Mapping[str, str]] = {"en": "new", "zh": "新加"}
 
 
 def plan_note(wish: Wish, language: str = "en") -> str:
-    """Where each thing of a wish goes, in `Wish.plan_order`."""
+    """Where each thing of a wish goes; of one that is placed from another, how that follows."""
     words = words_of(language)
     items = []
-    for thing in wish.plan_order:
+    for thing in wish.things:
         name = _name(thing, words)
         if thing in wish.relations:
             way, other = wish.relations[thing]
-            name += f" {way} of {_name(other, words)}:"
+            name += f" {way} of {_name(other, words)} {other.location}:"
         items.append(f"{name} {thing.location}")
     return note_line(items)
 
 
 def edit_note(order: Sequence[Thing], before: Scene, after: Scene, language: str = "en") -> str:
-    """Where each thing was, and what becomes of those that change.
+    """Which thing changes, where each thing was, and what becomes of the one that changes.
 
     Args:
         order: the things of `before`, in the order of its program.
@@ -46,7 +47,12 @@ def edit_note(order: Sequence[Thing], before: Scene, after: Scene, language: str
     words = words_of(language)
     new = [thing for thing in after.things if thing not in before.things]
     changed = len(after.things) == len(before.things)
-    items = []
+    # what is asked for comes first, in the words of the request: its place is then a match of one name
+    items = [
+        f"{reference(before, thing, language)} {thing.location}"
+        for thing in order
+        if thing not in after.things
+    ]
     for thing in order:
         item = f"{_name(thing, words)} {thing.location}"
         if thing not in after.things:

@@ -48,11 +48,6 @@ class Wish:
     things: tuple[Thing, ...]
     relations: Mapping[Thing, Relation]
 
-    @property
-    def plan_order(self) -> tuple[Thing, ...]:
-        """The things, those last that are placed from another: nothing is placed from the unknown."""
-        return tuple(sorted(self.things, key=self.relations.__contains__))
-
 
 def wish_order(scene: Scene, rng: Random) -> tuple[Thing, ...]:
     """An order in which someone may tell the things of a scene."""

@@ -91,7 +91,7 @@ class Task:
         self.scene, self.language = scene, language
         self.wish = (loose_wish if loose else wish)(scene, rng, language, wish_order(scene, rng))
         # programs keep the order of the wish: there is nothing to sort, and edits leave more as it is
-        self.orders = [self.wish.plan_order if notes else self.wish.things]
+        self.orders = [self.wish.things]
         self._notes = notes
         self.edits: list[Edit] = []
         for _ in range(edits):
