@@ -45,7 +45,9 @@ def canvas_stretches() -> tuple[str, ...]:
 
 def canvas_tokens() -> tuple[str, ...]:
     """All texts that are one token each: the stretches and the names."""
-    return (*canvas_stretches(), *LOCATIONS, *OFFSETS, *AREAS)
+    # in notes a blank goes before a location: as a token of its own it would part the thing from its place
+    spaced = (f" {name}" for name in LOCATIONS)
+    return (*canvas_stretches(), *LOCATIONS, *OFFSETS, *AREAS, *spaced)
 
 
 @torch.no_grad()
