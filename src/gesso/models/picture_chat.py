@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Generic, TypeVar
 
 import torch
@@ -51,12 +52,20 @@ class PictureChat(ABC, Generic[P]):
         """Vision, projector and language model (with its head), sharing the module's weights."""
 
     @abstractmethod
+    def save_pretrained(self, folder: Path, *, state: Mapping[str, Tensor] | None = None) -> None:
+        """Write a folder that loads as this model, with the weights of `state` if there are any."""
+
+    @abstractmethod
     def features_of(self, images: Sequence[ImageTiles]) -> list[Tensor]:
         """Features of pictures as they stand in a prompt, [N_i, D] each."""
 
     def feature_count(self, image: ImageTiles) -> int:
         """How many positions a picture takes in a prompt."""
         return self.processor.picture_width(image)
+
+    def sound_count(self, sound: SoundClip) -> int:
+        """How many positions a sound takes in a prompt."""
+        return self.processor.sound_width(sound)
 
     def sound_features_of(self, sounds: Sequence[SoundClip]) -> list[Tensor]:
         """Features of sounds as they stand in a prompt, [N_i, D] each; families that hear have their own."""
