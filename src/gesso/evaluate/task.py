@@ -21,12 +21,14 @@ __all__ = ["TASKS", "Answers", "Embeds", "Model", "Record", "Sample", "Task", "a
 TASKS: Final = LazyTable(
     "task",
     {
+        "storybook-asr": "gesso.evaluate.tasks.speech:StorybookAsr",
         "storybook-canvas": "gesso.evaluate.tasks.canvas:StorybookCanvas",
         "storybook-canvas-free": "gesso.evaluate.tasks.canvas:StorybookCanvasFree",
         "storybook-describe": "gesso.evaluate.tasks.storybook:StorybookDescribe",
         "storybook-judge": "gesso.evaluate.tasks.judge:StorybookJudge",
         "storybook-paint": "gesso.evaluate.tasks.paint:StorybookPaint",
         "storybook-retrieval": "gesso.evaluate.tasks.storybook:StorybookRetrieval",
+        "storybook-spoken": "gesso.evaluate.tasks.speech:StorybookSpoken",
         "storybook-vqa": "gesso.evaluate.tasks.storybook:StorybookVqa",
     },
 )

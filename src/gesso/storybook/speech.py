@@ -37,7 +37,18 @@ TRAIN_TIMBRES: Final = (
     "paul", "pedro", "quincy", "rob", "robert", "sandro", "steph", "travis", "victor", "zac", "anika",
     "grandma", "klatt2", "klatt4",
 )  # fmt: skip
-TEST_TIMBRES: Final = ("m7", "m8", "f5", "Andrea", "Michael", "miguel", "steph3", "norbert", "shelby", "aunty")
+TEST_TIMBRES: Final = (
+    "m7",
+    "m8",
+    "f5",
+    "Andrea",
+    "Michael",
+    "miguel",
+    "steph3",
+    "norbert",
+    "shelby",
+    "aunty",
+)
 """Never heard in training."""
 
 SPEEDS: Final = {"en": (120, 210), "zh": (190, 310)}
@@ -120,7 +131,9 @@ def say(text: str, manner: Manner) -> NDArray[np.float32]:
     # as input: a text that begins with a dash would be an option
     run = subprocess.run(command, input=text.encode(), capture_output=True, check=False)
     if run.returncode or len(run.stdout) <= HEADER:
-        raise MediaError(f"{PROGRAM} could not say {text[:40]!r}: {run.stderr.decode(errors='replace')[:200]}")
+        raise MediaError(
+            f"{PROGRAM} could not say {text[:40]!r}: {run.stderr.decode(errors='replace')[:200]}"
+        )
     rate = int.from_bytes(run.stdout[24:28], "little")
     body = run.stdout[HEADER : len(run.stdout) - len(run.stdout) % 2]
     samples = np.frombuffer(body, "<i2").astype(np.float32) / 32768

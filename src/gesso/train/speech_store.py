@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
@@ -17,14 +17,12 @@ from torch import Tensor
 
 from gesso.config.schema import DataSettings
 from gesso.core.errors import TrainingError
-from gesso.storybook.ask import questions
 from gesso.storybook.scene import Scene
 from gesso.storybook.speech import RATE, sample_manner, say, speech_missing
 from gesso.storybook.splits import scene_at
-from gesso.storybook.tell import describe
-from gesso.storybook.wish import wish
+from gesso.storybook.spoken import Utterance, spoken_texts
 
-__all__ = ["SpeechStore", "Utterance", "spoken_texts"]
+__all__ = ["SpeechStore"]
 
 SHARD: Final = 64
 """Scenes whose speech lies in one file."""
@@ -32,37 +30,7 @@ SHARD: Final = 64
 LOWEST, STEP = -2.0, 4 / 255
 """Features lie between -2 and 2; their steps of 0.016 are 0.6 decibels, well below any noise."""
 
-TOLD: Final = 2
-"""Most things of what is said to be written down."""
-
 Features = Callable[[NDArray[np.float32]], Tensor]
-
-
-@dataclass(frozen=True, slots=True)
-class Utterance:
-    """Something said.
-
-    Attributes:
-        text: its words.
-        answer: what answers it, if it is a question about its scene.
-        language: "en" or "zh".
-        samples: its length in samples at 16 kHz.
-    """
-
-    text: str
-    answer: str | None
-    language: str
-    samples: int = 0
-
-
-def spoken_texts(scene: Scene, rng: Random, language: str, count: int) -> list[Utterance]:
-    """What is said about a scene: `count` questions, and a wish or description of some of its things."""
-    asked = [Utterance(q.question, q.answer, language) for q in questions(scene, rng, count, language)]
-    # signs are spelled, not spoken; few things, so that it takes no longer than a few questions
-    things = tuple(replace(thing, sign=None) for thing in rng.sample(scene.things, min(TOLD, len(scene.things))))
-    part = replace(scene, things=things[: rng.randint(1, TOLD)])
-    told = wish(part, rng, language) if rng.random() < 0.5 else describe(part, language)
-    return [*asked, Utterance(told, None, language)]
 
 
 class SpeechStore:

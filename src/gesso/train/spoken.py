@@ -55,9 +55,7 @@ class SpokenConversations:
         return processor.encode_group(pairs)
 
     def _heard(self, index: int, rng: Random) -> list[list[Message]]:
-        return [
-            [user(sound, INSTRUCTION), assistant(said.text)] for said, sound in self._sounds(index, rng)
-        ]
+        return [[user(sound, INSTRUCTION), assistant(said.text)] for said, sound in self._sounds(index, rng)]
 
     def _asked(self, index: int, rng: Random) -> list[list[Message]]:
         # one object for all, so that its pixels are prepared once

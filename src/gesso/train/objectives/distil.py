@@ -41,9 +41,14 @@ class DistilObjective:
         self.teacher.module.requires_grad_(False).eval()
         self.chat = load_or_assemble(recipe)
         self.pictures = PictureStore.of(recipe.data, self.chat.settings.patch_size)
-        count, width = self.chat.settings.image_feature_size, self.teacher.module.config.text_config.hidden_size
+        count, width = (
+            self.chat.settings.image_feature_size,
+            self.teacher.module.config.text_config.hidden_size,
+        )
         if self.teacher.settings.image_size != recipe.data.size:
-            raise ConfigError(f"data.size is {recipe.data.size}; the teacher sees {self.teacher.settings.image_size}")
+            raise ConfigError(
+                f"data.size is {recipe.data.size}; the teacher sees {self.teacher.settings.image_size}"
+            )
         self._shape = (count, width)
 
     @property

@@ -58,7 +58,9 @@ class VisionLanguageObjective:
         """One packed row per picture, with as many of its conversations as fit."""
         groups = [self.source.encode(self.chat.processor, index, number) for index in examples]
         counts = [[self.chat.feature_count(image) for image in group[0].images] for group in groups]
-        heard = [[[self.chat.sound_count(sound) for sound in each.sounds] for each in group] for group in groups]
+        heard = [
+            [[self.chat.sound_count(sound) for sound in each.sounds] for each in group] for group in groups
+        ]
         given = zip(groups, counts, heard, strict=True)
         rows = [pack(group, count, self.data.length, widths) for group, count, widths in given]
         sounds = [
