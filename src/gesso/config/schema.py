@@ -70,14 +70,16 @@ class ModelSettings:
 class DataSettings:
     """Where examples come from."""
 
-    source: Literal["storybook", "llava-json", "messages", "boxes", "storybook-speech"] = "storybook"
-    """The procedural world, also with speech; a LLaVA JSON list with a folder of pictures; for planning and preferences JSONL
-    of conversations or pairs (messages), or of captions with boxes (boxes), as `gesso.train.plans`, `pairs`
-    and `boxes` describe them."""
+    source: Literal["storybook", "llava-json", "messages", "boxes", "storybook-speech", "records"] = (
+        "storybook"
+    )
+    """The procedural world, also with speech; a LLaVA JSON list with a folder of pictures; for planning and
+    preferences JSONL of conversations or pairs (messages), or of captions with boxes (boxes), as
+    `gesso.train.plans`, `pairs` and `boxes` describe them; Megrez's records.jsonl, as `records` does."""
     path: str | None = None
     """The file (all but storybook)."""
     images: str | None = None
-    """Folder the picture paths of a file are relative to (llava-json; boxes take colours from it)."""
+    """Folder that paths in a file are relative to (llava-json, records; boxes take colours from it)."""
     count: int = 100_000
     """Different storybook pictures; they repeat, with new texts, after that many."""
     seed: int = 1
@@ -115,7 +117,7 @@ class DataSettings:
                 raise ConfigError(f"data.{name} is {getattr(self, name)}; it must be in [0, 1]")
         if self.source == "llava-json" and not (self.path and self.images):
             raise ConfigError("data.source llava-json needs data.path (the JSON) and data.images (a folder)")
-        if self.source in ("messages", "boxes") and not self.path:
+        if self.source in ("messages", "boxes", "records") and not self.path:
             raise ConfigError(f"data.source {self.source} needs data.path (a JSONL file)")
 
 
@@ -283,7 +285,7 @@ class LoraSettings:
     """Parts whose linear maps get adapters, such as "language"."""
     rank: int = 16
     """Rank of a change."""
-    alpha: float = 16
+    alpha: int = 16
     """A change counts alpha / rank."""
     dropout: float = 0.0
     """Share of an adapter's inputs left out while training."""
@@ -321,7 +323,7 @@ class Recipe:
     preference: PreferenceSettings | None = None
     """For the objective of that name only; none takes the defaults."""
     lora: LoraSettings | None = None
-    """Adapters instead of whole weights (vision-language and distil objectives); none trains whole weights."""
+    """Adapters instead of whole weights, for Megrez recipes; none trains whole weights."""
     tune: dict[str, float] = field(default_factory=dict)
     """Learning rate by part of the model ("vision", "projector", "language"); 0 freezes the part."""
     autoencoder: AutoencoderSettings | None = None

@@ -5,8 +5,8 @@ A mini that was trained from another one by adapters of low rank need not repeat
 
     {"source": "../mini-llava/model.safetensors", "sha256": "...", "tensors": {"ours": "theirs", ...}}
 
-Our file holds the rest, and what a borrowed weight was changed by: `NAME.down` [r, n] and `NAME.up` [m, r], whose
-product is added, and `NAME.rows`, which stand below it.
+Our file holds the rest, and what a borrowed weight was changed by: `NAME.down` [r, n] and `NAME.up` [m, r],
+whose product is added, and `NAME.rows`, which stand below it.
 """
 
 import json
@@ -45,8 +45,8 @@ def read_shared(folder: Path) -> dict[str, Tensor] | None:
     said = read_json(listing)
     source = (folder / str(said.get("source"))).resolve()
     if not source.is_file() or content_digest(source).hex() != said.get("sha256"):
-        raise CheckpointError(f"{listing} borrows weights of {source}, which is missing or another file; copy "
-                              "both folders from one version of gesso")  # fmt: skip
+        raise CheckpointError(f"{listing} borrows weights of {source}, which is missing or another file; "
+                              "copy both folders from one version of gesso")  # fmt: skip
     names = said.get("tensors")
     own, theirs = open_tensors(weight_files(folder)), open_tensors([source])
     if not isinstance(names, dict) or not set(names.values()) <= set(theirs):

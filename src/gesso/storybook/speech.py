@@ -33,9 +33,9 @@ ACCENTS: Final = {
 TRAIN_TIMBRES: Final = (
     "m1", "m2", "m3", "m4", "m5", "m6", "f1", "f2", "f3", "f4", "adam", "Alex", "Alicia", "Andy", "Annie",
     "antonio", "belinda", "benjamin", "boris", "caleb", "david", "Denis", "ed", "edward", "Gene", "Henrique",
-    "Hugo", "iven", "john", "kaukovalta", "Lee", "linda", "marcelo", "Marco", "max", "michel", "Mike", "pablo",
-    "paul", "pedro", "quincy", "rob", "robert", "sandro", "steph", "travis", "victor", "zac", "anika",
-    "grandma", "klatt2", "klatt4",
+    "Hugo", "iven", "john", "kaukovalta", "Lee", "linda", "marcelo", "Marco", "max", "michel", "Mike",
+    "pablo", "paul", "pedro", "quincy", "rob", "robert", "sandro", "steph", "travis", "victor", "zac",
+    "anika", "grandma", "klatt2", "klatt4",
 )  # fmt: skip
 TEST_TIMBRES: Final = (
     "m7",
@@ -137,7 +137,7 @@ def say(text: str, manner: Manner) -> NDArray[np.float32]:
     rate = int.from_bytes(run.stdout[24:28], "little")
     body = run.stdout[HEADER : len(run.stdout) - len(run.stdout) % 2]
     samples = np.frombuffer(body, "<i2").astype(np.float32) / 32768
-    return _noisy(resample(samples, rate, RATE), manner)
+    return _noisy(resample(np.asarray(samples, np.float32), rate, RATE), manner)
 
 
 def _noisy(speech: NDArray[np.float32], manner: Manner) -> NDArray[np.float32]:
@@ -145,7 +145,8 @@ def _noisy(speech: NDArray[np.float32], manner: Manner) -> NDArray[np.float32]:
     if manner.noise is not None:
         rng = np.random.default_rng(manner.seed)
         spectrum = np.fft.rfft(rng.standard_normal(len(speech)))
-        # amplitudes fall with half the power's exponent; the first frequency would divide by nothing
+        spectrum[0] = 0  # no constant: a microphone records none
+        # amplitudes fall with half the power's exponent
         spectrum /= np.maximum(np.arange(len(spectrum)), 1) ** (manner.colour / 2)
         noise = np.fft.irfft(spectrum, len(speech))
         loudness = np.sqrt(np.mean(speech**2)) / 10 ** (manner.noise / 20)

@@ -25,7 +25,8 @@ class PackedRow:
     """Several answers to one prompt prefix, side by side in one row.
 
     Attributes:
-        ids: [l] token ids, `IMAGE_INDEX` at every position of a picture's features, `AUDIO_INDEX` of a sound's.
+        ids: [l] token ids, `IMAGE_INDEX` at every position of a picture's features, `AUDIO_INDEX` at those of
+            a sound's.
         labels: [l] what the position should predict is `labels` one further on; `IGNORE_INDEX` elsewhere.
         positions: [l] position of each token within its own conversation.
         branches: [l] 0 for the shared prefix, then 1, 2, ... for each conversation.

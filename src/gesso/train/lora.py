@@ -55,7 +55,7 @@ def add_lora(module: nn.Module, parts: Mapping[str, nn.Module], settings: LoraSe
     config = LoraConfig(
         r=settings.rank, lora_alpha=settings.alpha, lora_dropout=settings.dropout, target_modules=targets
     )
-    inject_adapter_in_model(config, module)  # type: ignore[no-untyped-call]
+    inject_adapter_in_model(config, module)
     # peft freezes the rest of the whole model, of which other parts are trained
     for key, parameter in module.named_parameters():
         parameter.requires_grad_(id(parameter) not in frozen and not key.endswith(".base_layer.weight"))

@@ -84,7 +84,7 @@ def assemble_megrez(recipe: Recipe, base: LlavaChat) -> MegrezChat:
         max_length=source.config.text_config.max_position_embeddings,
         template=recipe.model.template or "megrez_plain",
         use_image_id=False,
-        # two frames to a hundredth... 50 frames a second
+        # 50 frames a second
         clip_seconds=audio.max_source_positions // 50,
     )
     text = copy.deepcopy(source.config.text_config)
@@ -99,9 +99,10 @@ def assemble_megrez(recipe: Recipe, base: LlavaChat) -> MegrezChat:
         )
     )
     _copy_language(module, source)
-    _copy_tower(module.vision, source.model.vision_tower, base)
-    start_gridded(module.resampler)
-    module.audio.positions.data.copy_(sinusoids(*module.audio.positions.shape))
+    whole: Any = module
+    _copy_tower(whole.vision, source.model.vision_tower, base)
+    start_gridded(whole.resampler)
+    whole.audio.positions.data.copy_(sinusoids(*whole.audio.positions.shape))
     return MegrezChat(module, MegrezProcessor(tokenizer, settings, mels=audio.num_mel_bins))
 
 
@@ -117,7 +118,8 @@ def _tokenizer(given: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
         "additional_special_tokens": [AddedToken(m, special=True) for m in (*MARKS, *NUMBERS)],
     })  # fmt: skip
     tokenizer.chat_template = None
-    return tokenizer
+    made: PreTrainedTokenizerBase = tokenizer
+    return made
 
 
 def _vision(clip: Any) -> SiglipVisionConfig:
@@ -135,7 +137,7 @@ def _vision(clip: Any) -> SiglipVisionConfig:
 
 
 @torch.no_grad()
-def _copy_language(module: MegrezForConditionalGeneration, source: Any) -> None:
+def _copy_language(module: Any, source: Any) -> None:
     """The language model; marks that it lacks get random rows of the spread of the others."""
     table = source.get_input_embeddings().weight
     ours = module.get_input_embeddings().weight

@@ -26,6 +26,7 @@ from gesso.train.objectives.vision_language import VisionLanguageObjective
 from gesso.train.pictures import PictureStore
 from gesso.train.planners import load_planner
 from gesso.train.plans import plan_source
+from gesso.train.records import MegrezRecords
 from gesso.train.spoken import SpokenConversations, speech_of
 from gesso.train.texts import train_tokenizer
 
@@ -59,13 +60,13 @@ USED: Final[dict[str, set[str]]] = {
 """Settings of `SOURCES` that each objective reads."""
 
 DATA: Final[dict[str, set[str]]] = {
-    "vision-language": {"storybook", "llava-json", "storybook-speech"},
+    "vision-language": {"storybook", "llava-json", "storybook-speech", "records"},
     "planning": {"storybook", "messages", "boxes"},
     "preference": {"storybook", "messages"},
 }
 """The data sources of each objective; others take the storybook alone."""
 
-HEARD: Final = ("storybook-speech",)
+HEARD: Final = ("storybook-speech", "records")
 """Data sources with sounds."""
 
 
@@ -130,6 +131,10 @@ def _hearing_source(recipe: Recipe, chat: MegrezChat) -> ConversationSource:
     if data.source == "storybook-speech":
         pictures = PictureStore.of(data, chat.settings.patch_size)
         return SpokenConversations(pictures, speech_of(data, chat), data)
+    if data.source == "records":
+        # a record is cut at the row, as the original does
+        chat.processor.max_length = min(chat.processor.max_length, data.length)
+        return MegrezRecords(Path(str(data.path)), Path(data.images or "."))
     return _source(recipe, chat.settings.patch_size)
 
 

@@ -90,7 +90,7 @@ def speech_of(data: DataSettings, chat: MegrezChat) -> SpeechStore:
 
 
 def augmented(features: Tensor, rng: Random) -> Tensor:
-    """Features of another voice and loudness, with holes (SpecAugment, arXiv 1904.08779), [M, C] -> [M, C]."""
+    """Features of another voice, with holes (SpecAugment, arXiv 1904.08779), [M, C] -> [M, C]."""
     bands, columns = features.shape
     shift = rng.randint(-SHIFT, SHIFT)
     source = (torch.arange(bands) + shift).clamp(0, bands - 1)

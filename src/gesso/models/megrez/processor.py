@@ -21,7 +21,7 @@ from gesso.models.megrez.settings import RATE, MegrezSettings
 from gesso.models.processor import ConversationProcessor
 from gesso.models.rendering import Piece, render
 
-__all__ = ["MegrezProcessor", "picture_pieces"]
+__all__ = ["MARKS", "MegrezProcessor", "picture_pieces"]
 
 MARKS: Final = (
     "<|role_start|>", "<|role_end|>", "<|turn_end|>", "<|image_start|>", "<|image_end|>",
@@ -63,6 +63,11 @@ class MegrezProcessor(ConversationProcessor):
             raise CheckpointError(f"the tokenizer has no {', '.join(missing)}; use the checkpoint's own")
         self.settings = settings
         self._mel = WhisperFeatureExtractor(feature_size=mels, sampling_rate=RATE)
+
+    @property
+    def clip_seconds(self) -> int:
+        """Longest sound that is heard as one."""
+        return self.settings.clip_seconds
 
     def picture_width(self, image: ImageTiles) -> int:
         """How many positions a slice of a picture takes, whatever its size."""

@@ -6,6 +6,7 @@ the two may then be the teacher's own.
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from PIL import Image as PILImage
@@ -23,7 +24,6 @@ from gesso.train.saving import save_chat
 
 __all__ = ["DistilBatch", "DistilObjective"]
 
-Picture = tuple[Tensor, tuple[int, int]]
 DistilBatch = tuple[list[Tensor], list[Tensor]]
 """Pictures as the student takes them, [3, H, W] each, and as the teacher does, [T, 3, S, S] each."""
 
@@ -41,15 +41,12 @@ class DistilObjective:
         self.teacher.module.requires_grad_(False).eval()
         self.chat = load_or_assemble(recipe)
         self.pictures = PictureStore.of(recipe.data, self.chat.settings.patch_size)
-        count, width = (
-            self.chat.settings.image_feature_size,
-            self.teacher.module.config.text_config.hidden_size,
-        )
+        config: Any = self.teacher.module.config
         if self.teacher.settings.image_size != recipe.data.size:
             raise ConfigError(
                 f"data.size is {recipe.data.size}; the teacher sees {self.teacher.settings.image_size}"
             )
-        self._shape = (count, width)
+        self._shape = (self.chat.settings.image_feature_size, config.text_config.hidden_size)
 
     @property
     def module(self) -> nn.Module:
@@ -80,7 +77,7 @@ class DistilObjective:
         ours, theirs = batch
         with torch.no_grad():
             wanted = torch.stack(self.teacher.image_features(theirs)).float()  # [B, Q, D]
-        module = self.chat.module
+        module: Any = self.chat.module
         patches, grids = module.vision.encode(ours)
         found = module.resampler(patches, grids).float()  # [B, Q, D]
         error = (found - wanted).square().sum()

@@ -4,9 +4,9 @@ Alignment comes with this loss, so an encoder learns to hear long before a langu
 it got wrong. The classifier is the language model's own table of embeddings and one row for silence, so what
 the encoder says of a word lies near that word's embedding, where the language model looks for it next.
 
-Small encoders spend most of their time on finding out which stretch of a sound a word is. Speech goes on at an
-almost even pace, so words are expected where their letters lie in the text; how far from there they are heard
-costs the square of the distance, a prior over alignments that leaves the rest to the loss.
+Small encoders spend most of their time on finding out which stretch of a sound a word is. Speech goes on at
+an almost even pace, so words are expected where their letters lie in the text; how far from there they are
+heard costs the square of the distance, a prior over alignments that leaves the rest to the loss.
 """
 
 import math
@@ -54,7 +54,7 @@ class SpeechBatch:
 
 
 class SpeechHead(nn.Module):
-    """The row for silence, how likely it is, and how far apart words are; used in training only, never shipped.
+    """The row for silence, how likely it is, and how far apart words are; in training only, never shipped.
 
     Letters: K positions of a sound, D width, V tokens.
     """
@@ -158,7 +158,7 @@ class SpeechObjective:
 
 
 def _prior(batch: SpeechBatch, lengths: Tensor, columns: int) -> Tensor:
-    """Logarithms of how likely each token is at each position but for a constant, [N, V + 1]; 0 for others."""
+    """Logarithms of how likely each token is where, up to a constant, [N, V + 1]; 0 for tokens not said."""
     prior = torch.zeros(int(lengths.sum()), columns)
     start = 0
     for tokens, expected, length in zip(batch.tokens, batch.expected, lengths.tolist(), strict=True):

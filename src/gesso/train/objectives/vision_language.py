@@ -1,4 +1,4 @@
-"""Instruction tuning: answers about pictures (LLaVA, arXiv 2304.08485, section 4.2) and about what is said."""
+"""Instruction tuning: answers about pictures (LLaVA, arXiv 2304.08485, section 4.2) and about sounds."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
