@@ -41,10 +41,13 @@ def start_gridded(resampler: Resampler) -> None:
     places = torch.cat([torch.arange(WAVES) + start for start in range(0, width, width // 4)])
     own = torch.zeros(width)
     own[places] = 1.0  # [D]
-    resampler.query.copy_(sincos_table(side, side, width).flatten(0, 1) * own)  # [s, s, D] -> [Q, D]
+    waves = sincos_table(side, side, width).flatten(0, 1) * own  # [s, s, D] -> [Q, D]
+    # the norm behind takes the mean away, which must not reach the waves
+    resampler.query.copy_(waves - waves.sum(-1, keepdim=True) / (1 - own).sum() * (1 - own))
     identity = torch.eye(width)
-    # what a patch shows stays out of the dimensions in which its place is told
-    resampler.kv_proj.weight.copy_(torch.diag(1 - own))
+    # what a patch shows stays out of the dimensions in which its place is told, its mean as well
+    rest = torch.diag(1 - own)
+    resampler.kv_proj.weight.copy_(rest - torch.outer(1 - own, 1 - own) / (1 - own).sum())
     attention = resampler.attn
     # queries, keys, values: [3D, D]
     attention.in_proj_weight.copy_(torch.cat([GAIN * torch.diag(own), torch.diag(own), identity]))
