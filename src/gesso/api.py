@@ -44,6 +44,7 @@ def load(
     dtype: str = "auto",
     base: str | None = None,
     threads: int | None = None,
+    feature_cache: int = 256,
 ) -> "Model":
     """Load a model.
 
@@ -54,6 +55,7 @@ def load(
         dtype: as in `LoadOptions`.
         base: for an adapter, the folder or name of the model under it.
         threads: CPU threads of torch, for the whole process; the minis take one unless told otherwise.
+        feature_cache: as in `LoadOptions`: MiB of features of pictures and sounds that are kept.
 
     Raises:
         UnknownNameError: nothing has this name.
@@ -61,7 +63,7 @@ def load(
         CheckpointError: its files are missing, damaged or do not fit.
         MissingExtraError: it needs a package that is not installed.
     """
-    options = LoadOptions(device=device, dtype=dtype, base=base, threads=threads)
+    options = LoadOptions(device=device, dtype=dtype, base=base, threads=threads, feature_cache=feature_cache)
     return Model(str(name), load_engine(str(name), options))
 
 

@@ -50,6 +50,11 @@ class MegrezChat(PictureChat[MegrezProcessor]):
             "language": module.language_model,
         }
 
+    @property
+    def hears_alone(self) -> bool:
+        """Whether a sound is encoded as if it were alone; the original lets others change its end."""
+        return not self.settings.clips_together
+
     def features_of(self, images: Sequence[ImageTiles]) -> list[Tensor]:
         """Features of slices, [Q, D] each."""
         module: Any = self._module
