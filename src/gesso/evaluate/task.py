@@ -21,6 +21,7 @@ __all__ = ["TASKS", "Answers", "Embeds", "Model", "Record", "Sample", "Task", "a
 TASKS: Final = LazyTable(
     "task",
     {
+        "fleurs": "gesso.evaluate.tasks.recognition:Fleurs",
         "storybook-asr": "gesso.evaluate.tasks.speech:StorybookAsr",
         "storybook-canvas": "gesso.evaluate.tasks.canvas:StorybookCanvas",
         "storybook-canvas-free": "gesso.evaluate.tasks.canvas:StorybookCanvasFree",
@@ -30,6 +31,7 @@ TASKS: Final = LazyTable(
         "storybook-retrieval": "gesso.evaluate.tasks.storybook:StorybookRetrieval",
         "storybook-spoken": "gesso.evaluate.tasks.speech:StorybookSpoken",
         "storybook-vqa": "gesso.evaluate.tasks.storybook:StorybookVqa",
+        "wenetspeech": "gesso.evaluate.tasks.recognition:WenetSpeech",
     },
 )
 """Name of a task -> its class."""
