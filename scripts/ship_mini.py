@@ -2,6 +2,9 @@
 
 python scripts/ship_mini.py runs/mini/clip/final src/gesso/minis/mini-clip
 python scripts/ship_mini.py runs/mini/sdxl/final src/gesso/minis/mini-sdxl vae=runs/mini/vae-decoder/final
+python scripts/ship_mini.py runs/mini/omni/final src/gesso/minis/mini-omni borrow=src/gesso/minis/mini-llava
+
+With `borrow`, weights that the other mini ships too are left out (`gesso.models.shared`).
 """
 
 import json
@@ -12,7 +15,10 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
+from gesso.models.shared import borrow
+
 COPIED = (".json", ".jinja")
+WEIGHTS = "model.safetensors"
 
 
 def ship(source: Path, target: Path, parts: dict[str, Path]) -> None:
@@ -51,4 +57,11 @@ def _set_dtype(config: dict[str, object]) -> None:
 
 if __name__ == "__main__":
     named = dict(argument.split("=", 1) for argument in sys.argv[3:])
-    ship(Path(sys.argv[1]), Path(sys.argv[2]), {name: Path(place) for name, place in named.items()})
+    lender = named.pop("borrow", None)
+    target = Path(sys.argv[2])
+    ship(Path(sys.argv[1]), target, {name: Path(place) for name, place in named.items()})
+    if lender is not None:
+        # before they become halves, in which a change of low rank is none any more
+        shutil.copy(Path(sys.argv[1]) / WEIGHTS, target / WEIGHTS)
+        (target / WEIGHTS).chmod(0o644)
+        print(borrow(target, Path(lender) / WEIGHTS), "weights borrowed from", lender)

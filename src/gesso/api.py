@@ -9,7 +9,7 @@ from torch import Tensor
 
 from gesso.canvas.canvas import Box, Canvas
 from gesso.core.errors import UnknownNameError, UnsupportedError, UsageError
-from gesso.core.messages import Image, Message, user
+from gesso.core.messages import Audio, Image, Message, user
 from gesso.core.results import Answer
 from gesso.core.sampling import Sampling
 from gesso.engines.chat import AnswerStream, Chat
@@ -17,6 +17,9 @@ from gesso.engines.options import LoadOptions
 from gesso.engines.plan import Plan, Planner, PlanStream
 from gesso.engines.plan_turns import Turn
 from gesso.engines.pool import Engine, load_engine
+from gesso.engines.transcribe import INSTRUCTION, LONGEST_FILE, RATE, transcribe
+from gesso.engines.transcript import Transcript
+from gesso.media.audio import load_audio
 from gesso.media.images import load_image
 from gesso.models.clip import ClipEncoder
 
@@ -41,6 +44,7 @@ def load(
     dtype: str = "auto",
     base: str | None = None,
     threads: int | None = None,
+    feature_cache: int = 256,
 ) -> "Model":
     """Load a model.
 
@@ -51,6 +55,7 @@ def load(
         dtype: as in `LoadOptions`.
         base: for an adapter, the folder or name of the model under it.
         threads: CPU threads of torch, for the whole process; the minis take one unless told otherwise.
+        feature_cache: as in `LoadOptions`: MiB of features of pictures and sounds that are kept.
 
     Raises:
         UnknownNameError: nothing has this name.
@@ -58,7 +63,7 @@ def load(
         CheckpointError: its files are missing, damaged or do not fit.
         MissingExtraError: it needs a package that is not installed.
     """
-    options = LoadOptions(device=device, dtype=dtype, base=base, threads=threads)
+    options = LoadOptions(device=device, dtype=dtype, base=base, threads=threads, feature_cache=feature_cache)
     return Model(str(name), load_engine(str(name), options))
 
 
@@ -100,6 +105,24 @@ class Model:
         """Answer many conversations together; faster than one by one. Errors as in `chat`."""
         ready = [as_messages(messages) for messages in conversations]
         return self._chat_engine().batch(ready, as_sampling(sampling))
+
+    def transcribe(self, source: Any, *, instruction: str | None = None, batch: int = 8) -> Transcript:
+        """Write down what is said in a recording.
+
+        Args:
+            source: a path, URL, the bytes of a file, or an array of samples at 16 kHz.
+            instruction: what the model is asked, in other words than `engines.transcribe.INSTRUCTION`.
+            batch: how many pieces of a long recording the model hears at once.
+
+        Raises:
+            UnsupportedError: the model does not hear.
+            MediaError: the recording cannot be read, is empty, or longer than four hours.
+        """
+        chat = self._chat_engine()
+        given = source.source if isinstance(source, Audio) else source
+        samples = load_audio(given, rate=RATE, max_seconds=LONGEST_FILE)
+        segments = transcribe(chat, samples, instruction=instruction or INSTRUCTION, batch=batch)
+        return Transcript(tuple(segments), len(samples) / RATE)
 
     def ask(self, image: Any, question: str, **sampling: Any) -> Answer:
         """Answer one question about one picture: a path, URL, bytes or PIL image. Errors as in `chat`."""

@@ -33,6 +33,7 @@ UNNAMED = {
     "plan": ("mini-omost",),
     "paint": ("mini-omost", "mini-sdxl"),
     "repaint": ("mini-omost", "mini-sdxl"),
+    "transcribe": ("mini-omni",),
 }
 """Models that a command takes where none is named."""
 

@@ -1,6 +1,7 @@
 """What chat models of families share, tested with features that are the picture's own pixels."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import pytest
 import torch
@@ -26,6 +27,9 @@ class Plain(PictureChat[LlavaProcessor]):
     def features_of(self, images: Sequence[ImageTiles]) -> list[Tensor]:
         self.asked += 1
         return [image.pixels for image in images]
+
+    def save_pretrained(self, folder: Path, *, state: Mapping[str, Tensor] | None = None) -> None:
+        raise NotImplementedError
 
 
 def processor(longest: int) -> LlavaProcessor:

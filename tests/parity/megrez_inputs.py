@@ -9,15 +9,21 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import pytest
 import torch
 from safetensors.torch import load_file
 from tokenizers import Tokenizer
-from transformers import PreTrainedTokenizerFast
+from transformers import LlamaConfig, PreTrainedTokenizerFast, SiglipVisionConfig, WhisperConfig
 
+from gesso.config.schema import OptimSettings
+from gesso.core.errors import ConfigError, UsageError
 from gesso.core.messages import Audio, Image, Message
 from gesso.models.base import AUDIO_INDEX, IGNORE_INDEX, IMAGE_INDEX, Encoded, ImageTiles
 from gesso.models.megrez.audio import token_count
 from gesso.models.megrez.contents import as_messages
+from gesso.models.megrez.labels import find_labels
+from gesso.models.megrez.model import MegrezChat
+from gesso.models.megrez.modules import MegrezConfig, MegrezForConditionalGeneration
 from gesso.models.megrez.preprocess import CutPicture
 from gesso.models.megrez.processor import MegrezProcessor, picture_pieces
 from gesso.models.megrez.settings import MegrezSettings
@@ -26,6 +32,7 @@ from gesso.models.megrez.vision import position_numbers
 from gesso.models.rendering import Piece, render
 from gesso.models.templates import get_template
 from gesso.models.tokens import PromptTokenizer
+from gesso.train.optim import build_optimizers
 
 __all__ = ["CHECKS", "bounds", "conversation", "expanded", "processor_of", "tokenizer_of"]
 
@@ -148,8 +155,10 @@ def check_labels(case: Path) -> None:
         _check_batch(processor, group, name, tensors)
     for row in expected["label_rule_cases"]:
         _check_rule(case, row)
-    for row in expected.get("tune_switches", ()):
-        _check_switches(row)
+    if "tune_switches" in expected:
+        chat = _untrained()
+        for row in expected["tune_switches"]:
+            _check_switches(chat, row)
 
 
 def _check_sample(processor: MegrezProcessor, encoded: Encoded, row: Mapping[str, Any]) -> None:
@@ -189,7 +198,15 @@ def _check_batch(
 
 
 def _check_rule(case: Path, row: Mapping[str, Any]) -> None:
-    """Labels of token strings that are made of whole turns; the others no conversation of ours gives."""
+    """Labels found in ids, and, where a conversation of ours gives the same token string, those of it."""
+    tokenizer = tokenizer_of(case)
+    header = tokenizer("<|role_start|>assistant<|role_end|>", add_special_tokens=False).input_ids
+    end = tokenizer.convert_tokens_to_ids("<|turn_end|>")
+    if row["reference_raises"]:
+        with pytest.raises(UsageError, match="never ended"):
+            find_labels(row["input_ids"], header, end)
+        return
+    assert find_labels(row["input_ids"], header, end) == row["labels"], row["name"]
     turns = re.findall(r"<\|role_start\|>(\w+)<\|role_end\|>(.*?)<\|turn_end\|>", row["text"])
     whole = "".join(f"<|role_start|>{role}<|role_end|>{said}<|turn_end|>" for role, said in turns)
     roles = [role for role, _ in turns]
@@ -200,7 +217,7 @@ def _check_rule(case: Path, row: Mapping[str, Any]) -> None:
     if any("<|" in message.text for message in messages):
         return
     pieces = render(replace(TEMPLATE, system=None), messages, add_generation_prompt=False)
-    ids, supervised = PromptTokenizer(tokenizer_of(case)).pieces(pieces)
+    ids, supervised = PromptTokenizer(tokenizer).pieces(pieces)
     assert list(ids) == row["input_ids"], row["name"]
     assert _shifted(ids, supervised) == row["labels"], row["name"]
 
@@ -209,6 +226,10 @@ PARTS: Final = {
     "tune_vision_encoder": "vision", "tune_vision_proj": "projector", "tune_llm": "language",
     "tune_audio_encoder": "audio", "tune_audio_proj": "audio_projector",
 }  # fmt: skip
+STARTS: Final = {
+    "vision.": "vision", "resampler.": "projector", "language_model.": "language",
+    "audio.proj.": "audio_projector", "audio.begin_end.": "audio_projector", "audio.": "audio",
+}  # fmt: skip
 NAMES: Final = {
     "vision.vpm": "vision", "vision.resampler": "projector", "llm": "language",
     "audio.audio (all but the next two)": "audio", "audio.audio.proj": "audio_projector",
@@ -216,9 +237,38 @@ NAMES: Final = {
 }  # fmt: skip
 
 
-def _check_switches(row: Mapping[str, Any]) -> None:
-    ours = {part for flag, part in PARTS.items() if row["flags"][flag]}
-    assert ours == {NAMES[name] for name in row["trainable"]}
+def _check_switches(chat: MegrezChat, row: Mapping[str, Any]) -> None:
+    """Which parameters of a model learn under the rates that stand for the switches."""
+    chat.module.requires_grad_(True)
+    chat.module.audio.positions.requires_grad_(False)
+    rates = {part: float(row["flags"][flag]) for flag, part in PARTS.items()}
+    try:
+        build_optimizers(chat.parts, OptimSettings(), rates)
+    except ConfigError:
+        assert not row["trainable"]  # gesso refuses to train nothing
+    wanted = {NAMES[name] for name in row["trainable"]}
+    for name, parameter in chat.module.named_parameters():
+        part = next(part for start, part in STARTS.items() if name.startswith(start))
+        assert parameter.requires_grad == (part in wanted and name != "audio.positions"), (name, row["flags"])
+
+
+def _untrained() -> MegrezChat:
+    """A Megrez as small as they come."""
+    sizes = {"num_hidden_layers": 1, "num_attention_heads": 2}
+    module = MegrezForConditionalGeneration(
+        MegrezConfig(
+            text_config=LlamaConfig(hidden_size=128, intermediate_size=8, vocab_size=16, **sizes),
+            vision_config=SiglipVisionConfig(
+                hidden_size=8, intermediate_size=8, image_size=8, patch_size=4, vision_use_head=False, **sizes
+            ),
+            audio_config=WhisperConfig(
+                d_model=8, encoder_layers=1, encoder_attention_heads=2, encoder_ffn_dim=8, num_mel_bins=4,
+                max_source_positions=4,
+            ),
+            gesso=MegrezSettings().to_dict(),
+        )
+    )  # fmt: skip
+    return MegrezChat(module, processor_of(Path(__file__).parents[1] / "fixtures/megrez/finetune-a", {}))
 
 
 def conversation(record: Sequence[Mapping[str, Any]], place: Path) -> Iterator[Message]:

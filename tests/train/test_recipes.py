@@ -64,8 +64,8 @@ def test_a_new_llava_has_the_weights_of_its_halves(make_recipe: MakeRecipe, tmp_
     assert torch.equal(next(iter(model.vision_tower.state_dict().values())), first)
     batch = objective.batch([0, 1], 0)
     assert (batch.rows.ids == IMAGE_INDEX).sum(1).tolist() == [16, 16]
-    assert [tile.shape for tile in batch.tiles] == [(1, 3, 32, 32)] * 2
-    assert batch.sizes == [(32, 32)] * 2
+    assert [image.pixels.shape for image in batch.images] == [(1, 3, 32, 32)] * 2
+    assert [image.size for image in batch.images] == [(32, 32)] * 2
 
 
 @pytest.mark.parametrize(

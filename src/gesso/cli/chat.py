@@ -2,18 +2,20 @@
 
 import json
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from gesso.cli.conversation import Conversation
 from gesso.cli.loading import load_model
+from gesso.cli.microphone import record
 from gesso.cli.options import with_settings
 from gesso.cli.output import note, say
 from gesso.cli.sampling import GivenSampling
 from gesso.cli.session import Command, Session, number_and_text, required
 from gesso.core.errors import GessoError, UnsupportedError, UsageError
-from gesso.core.messages import Image, system, user
+from gesso.core.messages import Audio, Image, system, user
 from gesso.engines.options import LoadOptions
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ DEFAULT_MODEL: Final = "mini-llava"
 def chat_command(
     model: Annotated[str, typer.Argument(help="A name, folder or repository.")] = DEFAULT_MODEL,
     image: Annotated[list[str] | None, typer.Option(help="Picture to begin with.")] = None,
+    audio: Annotated[list[str] | None, typer.Option(help="Sound to begin with.")] = None,
     instruction: Annotated[str | None, typer.Option("--system", help="System message.")] = None,
     *,
     sampling: GivenSampling,
@@ -41,6 +44,8 @@ def chat_command(
     conversation = Conversation((system(instruction),) if instruction else ())
     for path in image or ():
         conversation.show(path)
+    for path in audio or ():
+        conversation.play(path)
     session = _session(load_model(model, options), sampling, conversation)
     # a pipe gets answers and nothing else
     if sys.stdin.isatty():
@@ -51,9 +56,13 @@ def chat_command(
 @with_settings(sampling=GivenSampling, options=LoadOptions)
 def ask_command(
     inputs: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(metavar="INPUT", help='Pictures, then the question; "-" is standard input.'),
-    ],
+    ] = None,
+    audio: Annotated[
+        list[str] | None,
+        typer.Option(help="A sound, such as the question by voice; then words may be left out."),
+    ] = None,
     model: Annotated[
         str, typer.Option("--model", "-m", help="A name, folder or repository.")
     ] = DEFAULT_MODEL,
@@ -62,18 +71,21 @@ def ask_command(
     sampling: GivenSampling,
     options: LoadOptions,
 ) -> None:
-    """Ask one question about one or more pictures."""
-    *images, question = inputs
-    if inputs.count("-") > 1:
-        raise UsageError(f'{inputs.count("-")} inputs are "-"; standard input can be only one of them')
-    # bytes from the buffer below the text: a picture is no UTF-8
+    """Ask one question about one or more pictures and sounds."""
+    images, question = _images_and_question(inputs or [], bool(audio))
+    dashes = [*images, question, *(audio or ())].count("-")
+    if dashes > 1:
+        raise UsageError(f'{dashes} inputs are "-"; standard input can be only one of them')
+    # bytes from the buffer below the text: pictures and sounds are no UTF-8
     pictures = [Image(sys.stdin.buffer.read() if image == "-" else image) for image in images]
+    sounds = [Audio(sys.stdin.buffer.read() if sound == "-" else sound) for sound in audio or ()]
     question = sys.stdin.read().strip() if question == "-" else question
-    message = user(*pictures, question)
+    message = user(*pictures, *sounds, *([question] if question else []))
     loaded = load_model(model, options)
     if as_json:
         answer = loaded.chat(message, **sampling.given)
-        say(json.dumps(_record(model, images, question, answer), ensure_ascii=False))
+        asked = {"model": model, "images": images, "sounds": audio or [], "question": question}
+        say(json.dumps({**asked, **_record(answer)}, ensure_ascii=False))
         return
     # as it comes: on a CPU a long answer takes half a minute
     for piece in loaded.chat(message, stream=True, **sampling.given):
@@ -101,6 +113,9 @@ class _Talk:
             self._ask,
             {
                 "/image": Command("PATH", "show a picture with the next question", self._image),
+                "/audio": Command("PATH", "play a sound with the next question", self._audio),
+                "/voice": Command("PATH", "ask by voice: a sound and no words", self._voice),
+                "/record": Command("SECONDS", "ask by voice, from the microphone", self._record),
                 "/regenerate": Command("", "answer the last question anew", self._regenerate),
                 "/edit": Command("N TEXT", "replace your question number N and go on from there", self._edit),
                 "/reset": Command("", "forget the conversation", self._reset),
@@ -133,6 +148,21 @@ class _Talk:
         self._conversation.show(required(path, "/image PATH"))
         note(f"{path} comes with the next question")
 
+    def _audio(self, path: str) -> None:
+        self._conversation.play(required(path, "/audio PATH"))
+        note(f"{path} comes with the next question")
+
+    def _voice(self, path: str) -> None:
+        self._conversation.play(required(path, "/voice PATH"))
+        self._ask("")
+
+    def _record(self, seconds: str) -> None:
+        if not seconds.isdecimal():
+            raise UsageError("say /record SECONDS, such as /record 4")
+        note(f"recording {seconds} s")
+        self._conversation.play(record(int(seconds)))
+        self._ask("")
+
     def _regenerate(self, _: str) -> None:
         self._conversation.regenerate()
         self._reply()
@@ -159,18 +189,28 @@ def _session(loaded: "Model", sampling: GivenSampling, conversation: Conversatio
     if not isinstance(loaded.engine, Planner):
         return _Talk(loaded, sampling, conversation).session()
     if conversation.messages or conversation.waiting:
-        raise UnsupportedError(f"{loaded.name} plans canvases from wishes; it takes no picture and no system "
-                               "message, so leave --image and --system out")  # fmt: skip
+        raise UnsupportedError(f"{loaded.name} plans canvases from wishes; it takes no picture, sound or "
+                               "system message, so leave --image, --audio and --system out")  # fmt: skip
     return plan_session(loaded.engine, sampling.over(loaded.engine.settings.sampling))
 
 
-def _record(model: str, images: list[str], question: str, answer: Any) -> dict[str, Any]:
-    """The answer as one JSON object."""
+def _images_and_question(inputs: list[str], spoken: bool) -> tuple[list[str], str]:
+    """What is shown, and what is asked in words; by voice there may be none.
+
+    Raises:
+        UsageError: nothing is asked.
+    """
+    if spoken and (not inputs or Path(inputs[-1]).is_file()):
+        return inputs, ""
+    if not inputs:
+        raise UsageError("nothing is asked; give a question, or --audio FILE with one")
+    return inputs[:-1], inputs[-1]
+
+
+def _record(answer: Any) -> dict[str, Any]:
+    """The answer as JSON values."""
     usage = answer.usage
     return {
-        "model": model,
-        "images": images,
-        "question": question,
         "answer": answer.text,
         "finish_reason": answer.finish_reason,
         "usage": {

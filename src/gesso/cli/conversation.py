@@ -1,16 +1,17 @@
 """The state of an interactive chat: what was said, and how it is taken back or changed (no torch)."""
 
 import json
+from base64 import b64encode
 from pathlib import Path
 
 from gesso.core.errors import MediaError, UsageError
-from gesso.core.messages import Image, Message, Text, assistant, user
+from gesso.core.messages import Audio, Image, Message, Text, assistant, user
 
 __all__ = ["Conversation"]
 
 
 class Conversation:
-    """Messages so far, and pictures that wait for the next question.
+    """Messages so far, and pictures and sounds that wait for the next question.
 
     Args:
         opening: messages before the first question, such as a system message; they survive a reset.
@@ -19,7 +20,7 @@ class Conversation:
     def __init__(self, opening: tuple[Message, ...] = ()) -> None:
         self._opening = opening
         self.messages: list[Message] = list(opening)
-        self.waiting: list[Image] = []
+        self.waiting: list[Image | Audio] = []
 
     def show(self, path: str) -> None:
         """Put a picture before the next question.
@@ -27,16 +28,24 @@ class Conversation:
         Raises:
             MediaError: there is no such file.
         """
-        if "://" not in path and not path.startswith("data:"):
-            path = str(Path(path).expanduser())  # no shell has done so with what is typed after /image
-            if not Path(path).is_file():
-                raise MediaError(f"there is no picture {path!r}; give the path of a file")
-        self.waiting.append(Image(path))
+        self.waiting.append(Image(_present(path, "picture")))
+
+    def play(self, source: str | bytes) -> None:
+        """Put a sound before the next question: a path, a URL, or the bytes of a wav file.
+
+        Raises:
+            MediaError: there is no such file.
+        """
+        if isinstance(source, bytes):
+            # as a URL, in which form a conversation is saved
+            self.waiting.append(Audio("data:audio/wav;base64," + b64encode(source).decode(), "wav"))
+        else:
+            self.waiting.append(Audio(_present(source, "sound")))
 
     def ask(self, question: str) -> None:
-        """The user's next message, with the pictures that wait."""
+        """The user's next message, with what waits; a question by voice may have no words."""
         # pictures first, as every template of a LLaVA puts them
-        self.messages.append(user(*self.waiting, question))
+        self.messages.append(user(*self.waiting, *([question] if question else [])))
         self.waiting = []
 
     def answer(self, text: str) -> None:
@@ -62,7 +71,7 @@ class Conversation:
         self.messages.pop()
 
     def edit(self, number: int, question: str) -> None:
-        """Replace a question, keep its pictures, and forget what came after it.
+        """Replace a question, keep its pictures and sounds, and forget what came after it.
 
         Args:
             number: which question, counted from 1.
@@ -77,9 +86,9 @@ class Conversation:
                 f"there is no question {number}, {len(places)} were asked; the first is number 1"
             )
         place = places[number - 1]
-        pictures = self.messages[place].images
+        kept = [part for part in self.messages[place].parts if not isinstance(part, Text)]
         # all behind it answered the old question
-        self.messages[place:] = [Message("user", (*pictures, Text(question)))]
+        self.messages[place:] = [Message("user", (*kept, Text(question)))]
 
     def save(self, path: str) -> None:
         """Write the conversation as a JSON list of OpenAI chat messages.
@@ -95,3 +104,13 @@ class Conversation:
             raise UsageError(
                 f"cannot write {path!r} ({error.strerror}); give a file in an existing folder"
             ) from error
+
+
+def _present(path: str, noun: str) -> str:
+    """A path as it was typed, with its file there; URLs are left to their reader."""
+    if "://" in path or path.startswith("data:"):
+        return path
+    path = str(Path(path).expanduser())  # no shell has done so with what is typed after a command
+    if not Path(path).is_file():
+        raise MediaError(f"there is no {noun} {path!r}; give the path of a file")
+    return path

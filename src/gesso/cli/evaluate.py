@@ -23,6 +23,7 @@ __all__ = ["eval_command"]
 
 INTERRUPTED: Final = 130  # what a shell reports of a program that Ctrl-C ended
 OF_ANY_TASK: Final = ("count", "seed", "batch")
+FILES: Final = ("data", "media")
 OF_JUDGES: Final = "storybook-judge"
 
 
@@ -53,6 +54,10 @@ class _Wanted:
     judge: Annotated[
         str | None, typer.Option(help="storybook-paint: folder of the judge [the one in the package].")
     ] = None
+    data: Annotated[
+        str | None, typer.Option(help="fleurs, wenetspeech: the official list of recordings.")
+    ] = None
+    media: Annotated[str | None, typer.Option(help="fleurs, wenetspeech: folder of the recordings.")] = None
     batch: Annotated[int, typer.Option(help="Samples the model gets at once.")] = 32
 
     @property
@@ -69,6 +74,9 @@ class _Wanted:
         for option in options:
             if option not in known:
                 raise UsageError(f"{name} has no {option} to choose; leave --{option} out")
+        absent = [field.name for field in fields(task) if field.name in FILES and field.name not in options]
+        if absent:
+            raise UsageError(f"{name} needs --{' and --'.join(absent)}")
         if self.kinds is not None:
             options["kinds"] = tuple(part.strip() for part in self.kinds.split(","))
         return task(**options)

@@ -23,6 +23,10 @@ LATER: Final = {
         "Paint a wish, a canvas, or a picture of gesso's once more.",
     ),
     "repaint": ("gesso.cli.paint:repaint_command", "Paint regions of a picture anew, and keep the rest."),
+    "transcribe": (
+        "gesso.cli.transcribe:transcribe_command",
+        "Write down what is said in recordings, as text or subtitles.",
+    ),
     "train": (
         "gesso.cli.train:train_command",
         "Train a model by a recipe: gesso train RECIPE, then settings as KEY=VALUE.",

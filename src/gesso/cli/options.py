@@ -24,6 +24,7 @@ HELP: Final[Mapping[str, str]] = {
     "dtype": "auto, float32, float16 or bfloat16.",
     "base": "For an adapter: folder or name of the model under it.",
     "threads": "CPU threads.",
+    "feature_cache": "MiB of picture and sound features to keep for the same ones; 0 keeps none.",
 }
 """Help text of each field of `Sampling` and `LoadOptions`."""
 

@@ -12,6 +12,7 @@ __all__ = [
     "AutoencoderSettings",
     "DataSettings",
     "DiffusionSettings",
+    "LoraSettings",
     "ModelSettings",
     "OptimSettings",
     "PreferenceSettings",
@@ -33,6 +34,8 @@ class ModelSettings:
     """Folder or catalogue name of the vision tower (LLaVA pretraining)."""
     language: str | None = None
     """Folder or catalogue name of the language model (LLaVA pretraining)."""
+    audio: str | None = None
+    """Folder of a Megrez whose audio encoder replaces that of `init`."""
     autoencoder: str | None = None
     """Folder of the autoencoder whose latents a UNet learns (diffusion)."""
     text_encoder: str | None = None
@@ -67,14 +70,16 @@ class ModelSettings:
 class DataSettings:
     """Where examples come from."""
 
-    source: Literal["storybook", "llava-json", "messages", "boxes"] = "storybook"
-    """The procedural world; a LLaVA JSON list with a folder of pictures; for planning and preferences JSONL
-    of conversations or pairs (messages), or of captions with boxes (boxes), as `gesso.train.plans`, `pairs`
-    and `boxes` describe them."""
+    source: Literal["storybook", "llava-json", "messages", "boxes", "storybook-speech", "records"] = (
+        "storybook"
+    )
+    """The procedural world, also with speech; a LLaVA JSON list with a folder of pictures; for planning and
+    preferences JSONL of conversations or pairs (messages), or of captions with boxes (boxes), as
+    `gesso.train.plans`, `pairs` and `boxes` describe them; Megrez's records.jsonl, as `records` does."""
     path: str | None = None
     """The file (all but storybook)."""
     images: str | None = None
-    """Folder the picture paths of a file are relative to (llava-json; boxes take colours from it)."""
+    """Folder that paths in a file are relative to (llava-json, records; boxes take colours from it)."""
     count: int = 100_000
     """Different storybook pictures; they repeat, with new texts, after that many."""
     seed: int = 1
@@ -92,6 +97,10 @@ class DataSettings:
     With 0, every picture has its description only."""
     describe: float = 1.0
     """Share of pictures with a full description."""
+    spoken: int = 6_000
+    """Storybook scenes that are spoken about (speech objectives); they repeat after that many."""
+    speech_questions: int = 3
+    """Most spoken questions about one of them; something to be written down comes to them."""
     edits: float = 0.5
     """Share of canvas conversations that go on with one or two edits (planning and preference objectives)."""
     loose: float = 0.0
@@ -104,14 +113,14 @@ class DataSettings:
 
     def __post_init__(self) -> None:
         """Refuse counts below their minimum, shares outside [0, 1] and a JSON source without a path."""
-        _check_least("data", self, 1, "count", "size", "length")
+        _check_least("data", self, 1, "count", "size", "length", "spoken", "speech_questions")
         _check_least("data", self, 0, "questions")
         for name in ("chinese", "describe", "edits", "loose"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"data.{name} is {getattr(self, name)}; it must be in [0, 1]")
         if self.source == "llava-json" and not (self.path and self.images):
             raise ConfigError("data.source llava-json needs data.path (the JSON) and data.images (a folder)")
-        if self.source in ("messages", "boxes") and not self.path:
+        if self.source in ("messages", "boxes", "records") and not self.path:
             raise ConfigError(f"data.source {self.source} needs data.path (a JSONL file)")
 
 
@@ -272,15 +281,43 @@ class PreferenceSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LoraSettings:
+    """Low-rank adapters on parts of a model (arXiv 2106.09685), merged into it when it is saved."""
+
+    parts: tuple[str, ...]
+    """Parts whose linear maps get adapters, such as "language"."""
+    rank: int = 16
+    """Rank of a change."""
+    alpha: int = 16
+    """A change counts alpha / rank."""
+    dropout: float = 0.0
+    """Share of an adapter's inputs left out while training."""
+    targets: tuple[str, ...] = ()
+    """Last names of the maps, such as "q_proj"; none adapts all linear maps of the parts."""
+    train: tuple[str, ...] = ()
+    """Regular expressions; weights of these parts whose names they occur in are trained as they are."""
+
+    def __post_init__(self) -> None:
+        """Refuse adapters of nothing."""
+        _check_least("lora", self, 1, "rank")
+        if not self.parts:
+            raise ConfigError("lora.parts is empty; name a part, such as language")
+        if not (self.alpha > 0 and 0 <= self.dropout < 1):
+            raise ConfigError(f"lora.alpha is {self.alpha} and lora.dropout {self.dropout}; "
+                              "alpha must be above 0, dropout in [0, 1)")  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
     """A whole training run."""
 
     objective: Literal[
         "dense", "contrastive", "language", "vision-language", "planning", "preference",
-        "text-facts", "autoencoder", "diffusion", "judge",
+        "text-facts", "autoencoder", "diffusion", "judge", "distil", "speech",
     ]  # fmt: skip
     """What is learned: what patches show, which text fits a picture, texts, answers about pictures, canvas
-    programs, which of two answers is better; and for painting: which facts a text has told, pictures from
+    programs, which of two answers is better; to see as another model does, to hear which words are spoken;
+    and for painting: which facts a text has told, pictures from
     latents, latents from texts, what painted things are."""
     model: ModelSettings
     data: DataSettings
@@ -288,6 +325,8 @@ class Recipe:
     optim: OptimSettings = field(default_factory=OptimSettings)
     preference: PreferenceSettings | None = None
     """For the objective of that name only; none takes the defaults."""
+    lora: LoraSettings | None = None
+    """Adapters instead of whole weights, for Megrez recipes; none trains whole weights."""
     tune: dict[str, float] = field(default_factory=dict)
     """Learning rate by part of the model ("vision", "projector", "language"); 0 freezes the part."""
     autoencoder: AutoencoderSettings | None = None

@@ -10,6 +10,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_N
 
 from gesso.core.errors import UnsupportedError, UsageError
 from gesso.engines.chat import Chat
+from gesso.engines.features import MEBIBYTE, FeatureMemory
 from gesso.engines.folders import adapter_base, folder_of
 from gesso.engines.options import LoadOptions
 from gesso.engines.text_chat import TextChat, TextProcessor
@@ -53,21 +54,21 @@ def build_llava(folder: Path, options: LoadOptions) -> Chat:
     base = options.base or adapter_base(folder)
     device = device_of(options)
     model = load_llava(folder, dtype=dtype_of(folder, options), device=device, base=base and folder_of(base))
-    return _ready(model)
+    return _ready(model, options)
 
 
 def build_mgm(folder: Path, options: LoadOptions) -> Chat:
     """A Mini-Gemini of any size, or a checkpoint of its first stage with its base."""
     base = options.base and folder_of(options.base)
     model = load_mgm(folder, dtype=dtype_of(folder, options), device=device_of(options), base=base)
-    return _ready(model)
+    return _ready(model, options)
 
 
 def build_megrez(folder: Path, options: LoadOptions) -> Chat:
     """A Megrez-3B-Omni."""
     _refuse_base(options)
     model = load_megrez(folder, dtype=dtype_of(folder, options), device=device_of(options))
-    return _ready(model)
+    return _ready(model, options)
 
 
 def build_instruct(folder: Path, options: LoadOptions) -> Chat:
@@ -180,9 +181,10 @@ def _has_template(folder: Path) -> bool:
     return template not in (None, storybook_jinja())
 
 
-def _ready(model: PictureChat[Any]) -> Chat:
+def _ready(model: PictureChat[Any], options: LoadOptions) -> Chat:
     module: nn.Module = model.module
     module.eval()
+    model.memory = FeatureMemory(options.feature_cache * MEBIBYTE)
     return Chat(model, model.processor, stop=_stops(model.processor))
 
 

@@ -7,7 +7,6 @@ turn of a conversation, only what is new is embedded and read: a picture of the 
 from collections.abc import Callable, Generator, Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from hashlib import sha256
 from itertools import pairwise, takewhile
 from typing import Final
 
@@ -19,6 +18,7 @@ from gesso.core.errors import UsageError
 from gesso.core.messages import Message
 from gesso.core.results import Answer
 from gesso.core.sampling import Sampling
+from gesso.engines.features import media_digest
 from gesso.engines.generate import MAX_BATCH, Decoding, Piece, generate, stream
 from gesso.engines.kv import can_crop, crop, new_cache
 from gesso.models.base import AUDIO_INDEX, IMAGE_INDEX, MEDIA, ChatModel, Encoded, Processor
@@ -214,16 +214,9 @@ class Chat:
 
 def _units(encoded: Encoded) -> tuple[Hashable, ...]:
     """One entry per id: tokens as they are, pictures by what they show, sounds by what is heard."""
-    images = (_digest(image.pixels, image.size) for image in encoded.images)
-    sounds = (_digest(sound.features, sound.frames) for sound in encoded.sounds)
+    images, sounds = map(media_digest, encoded.images), map(media_digest, encoded.sounds)
     media = {IMAGE_INDEX: images, AUDIO_INDEX: sounds}
     return tuple(next(media[token]) if token in media else token for token in encoded.ids)
-
-
-def _digest(content: Tensor, extent: Hashable) -> tuple[str, Hashable]:
-    # by content: the next turn brings another object. A size decides which rows are unpadded
-    numbers = content.detach().cpu().contiguous().view(torch.uint8)
-    return sha256(numbers.numpy().data).hexdigest(), extent
 
 
 def _parts(encoded: Encoded, start: int) -> Iterator[Encoded]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.table import Table
 
-from gesso.evaluate.scorers import mean_and_stderr
+from gesso.evaluate.scorers import mean_and_stderr, rate_and_stderr
 from gesso.evaluate.task import Record
 
 __all__ = ["Report", "Score", "report_table", "summarise"]
@@ -34,6 +34,12 @@ class Score:
         """The mean of some values."""
         mean, stderr = mean_and_stderr(values)
         return cls(round(mean, DIGITS), round(stderr, DIGITS), len(values))
+
+    @classmethod
+    def rate(cls, parts: Sequence[float], wholes: Sequence[float]) -> "Score":
+        """All parts over all wholes, such as a word error rate."""
+        rate, stderr = rate_and_stderr(parts, wholes)
+        return cls(round(rate, DIGITS), round(stderr, DIGITS), len(parts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +71,17 @@ class Report:
         return asdict(self)
 
 
-def summarise(records: Iterable[Record]) -> tuple[Score, dict[str, Score]]:
+def summarise(
+    records: Iterable[Record], rates: Mapping[str, tuple[str, str]] | None = None
+) -> tuple[Score, dict[str, Score]]:
     """The score over all samples, and the scores by kind, followed by those of the extra figures.
 
     Records that share an id are one sample, whose score is their mean: they are not independent, so counting
     them one by one would make the standard error too small.
+
+    Args:
+        records: what was answered.
+        rates: figures that are no means: name -> the extra figures that are divided, over all samples.
     """
     samples: dict[str, list[float]] = {}
     kinds: dict[str, list[float]] = {}
@@ -81,8 +93,14 @@ def summarise(records: Iterable[Record]) -> tuple[Score, dict[str, Score]]:
         for name, value in record.extras.items():
             extras.setdefault(name, []).append(value)
     whole = Score.of([sum(scores) / len(scores) for scores in samples.values()])
-    parts = [*sorted(kinds.items()), *sorted(extras.items())]
-    return whole, {name: Score.of(values) for name, values in parts}
+    ratios = {
+        name: Score.rate(extras[part], extras[over])
+        for name, (part, over) in (rates or {}).items()
+        if part in extras and over in extras
+    }
+    used = {name for pair in (rates or {}).values() for name in pair}
+    parts = [*sorted(kinds.items()), *sorted((k, v) for k, v in extras.items() if k not in used)]
+    return whole, {name: Score.of(values) for name, values in parts} | ratios
 
 
 def report_table(report: Report) -> Table:

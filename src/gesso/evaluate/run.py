@@ -86,7 +86,8 @@ def evaluate(
         done += len({sample.id for sample in samples})
         if progress:
             progress(done)
-    whole, parts = summarise(records)
+    # only tasks whose figures are no means have these
+    whole, parts = summarise(records, getattr(task, "rates", None))
     report = Report(task.name, model.name, task.split, plan.seed, whole.n, whole.score, whole.stderr, parts)
     if store:
         _write_report(store, report, settings)

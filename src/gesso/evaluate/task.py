@@ -21,13 +21,17 @@ __all__ = ["TASKS", "Answers", "Embeds", "Model", "Record", "Sample", "Task", "a
 TASKS: Final = LazyTable(
     "task",
     {
+        "fleurs": "gesso.evaluate.tasks.recognition:Fleurs",
+        "storybook-asr": "gesso.evaluate.tasks.speech:StorybookAsr",
         "storybook-canvas": "gesso.evaluate.tasks.canvas:StorybookCanvas",
         "storybook-canvas-free": "gesso.evaluate.tasks.canvas:StorybookCanvasFree",
         "storybook-describe": "gesso.evaluate.tasks.storybook:StorybookDescribe",
         "storybook-judge": "gesso.evaluate.tasks.judge:StorybookJudge",
         "storybook-paint": "gesso.evaluate.tasks.paint:StorybookPaint",
         "storybook-retrieval": "gesso.evaluate.tasks.storybook:StorybookRetrieval",
+        "storybook-spoken": "gesso.evaluate.tasks.speech:StorybookSpoken",
         "storybook-vqa": "gesso.evaluate.tasks.storybook:StorybookVqa",
+        "wenetspeech": "gesso.evaluate.tasks.recognition:WenetSpeech",
     },
 )
 """Name of a task -> its class."""

@@ -11,7 +11,7 @@ from gesso.core.errors import MediaError, MissingExtraError, UsageError
 from gesso.media.fetch import DEFAULT_POLICY, FetchPolicy
 from gesso.media.sources import opened
 
-__all__ = ["MAX_SECONDS", "load_audio"]
+__all__ = ["MAX_SECONDS", "load_audio", "resample"]
 
 MAX_SECONDS: Final = 600.0
 """Longest sound that is decoded; a header that announces more is refused before decoding."""
@@ -65,6 +65,15 @@ def load_audio(
         _check_header(sound, name, max_seconds)
         samples = _resampled(_blocks(sound, max_seconds), sound.samplerate, rate)
     return _checked(samples, name, rate, max_seconds)
+
+
+def resample(samples: NDArray[np.float32], before: int, after: int) -> NDArray[np.float32]:
+    """Samples [N] of one rate at another one, in samples a second.
+
+    Raises:
+        MissingExtraError: soxr is not installed.
+    """
+    return samples if before == after else np.asarray(_soxr().resample(samples, before, after), np.float32)
 
 
 def _mono(samples: NDArray[Any]) -> NDArray[np.float32]:

@@ -10,10 +10,11 @@ from typing import Any, Final, TypeVar
 
 import torch
 from torch import Tensor
-from transformers import AutoTokenizer, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoConfig, AutoTokenizer, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from gesso.core.errors import CheckpointError, UsageError
-from gesso.models.checkpoints import open_tensors, weight_files
+from gesso.models.checkpoints import fill, open_tensors, weight_files
+from gesso.models.shared import read_shared
 
 __all__ = [
     "SIZES",
@@ -141,6 +142,12 @@ def load_saved(module_class: type[M], folder: Path, dtype: torch.dtype | None) -
     Raises:
         CheckpointError: weights are missing, left over or of another shape.
     """
+    borrowed = read_shared(folder)
+    if borrowed is not None:
+        config = AutoConfig.from_pretrained(folder)
+        filled: Any = fill(module_class, config, borrowed, dtype or config.dtype or torch.float32)
+        shared: M = filled
+        return shared
     loaded: Any = module_class.from_pretrained(folder, dtype=dtype or "auto", output_loading_info=True)
     module, report = loaded
     require_clean(report, folder)

@@ -1,8 +1,9 @@
 """What chat models with pictures and sounds have in common: features spliced between token embeddings."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from typing import Generic, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Generic, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -13,9 +14,17 @@ from gesso.models.base import AUDIO_INDEX, IGNORE_INDEX, IMAGE_INDEX, MEDIA, Enc
 from gesso.models.processor import ConversationProcessor
 from gesso.nn.merge import pad_rows, splice
 
-__all__ = ["PictureChat"]
+__all__ = ["PictureChat", "Remembers"]
 
 P = TypeVar("P", bound=ConversationProcessor)
+
+
+class Remembers(Protocol):
+    """Keeps features by what they are of."""
+
+    def recall(self, items: Sequence[Any], make: Callable[[Sequence[Any]], list[Tensor]]) -> list[Tensor]:
+        """Features of all items, [N_i, D] each; only those that are not kept are made."""
+        ...
 
 
 class PictureChat(ABC, Generic[P]):
@@ -26,11 +35,16 @@ class PictureChat(ABC, Generic[P]):
     Args:
         module: the whole model, a causal language model with `inputs_embeds`.
         processor: turns messages into its inputs.
+
+    Attributes:
+        memory: keeps features of pictures and sounds for the next prompt with the same ones; None keeps none.
+            Training never asks it.
     """
 
     def __init__(self, module: PreTrainedModel, processor: P) -> None:
         self._module = module
         self.processor = processor
+        self.memory: Remembers | None = None
 
     @property
     def module(self) -> PreTrainedModel:
@@ -51,6 +65,10 @@ class PictureChat(ABC, Generic[P]):
         """Vision, projector and language model (with its head), sharing the module's weights."""
 
     @abstractmethod
+    def save_pretrained(self, folder: Path, *, state: Mapping[str, Tensor] | None = None) -> None:
+        """Write a folder that loads as this model, with the weights of `state` if there are any."""
+
+    @abstractmethod
     def features_of(self, images: Sequence[ImageTiles]) -> list[Tensor]:
         """Features of pictures as they stand in a prompt, [N_i, D] each."""
 
@@ -58,13 +76,22 @@ class PictureChat(ABC, Generic[P]):
         """How many positions a picture takes in a prompt."""
         return self.processor.picture_width(image)
 
+    @property
+    def hears_alone(self) -> bool:
+        """Whether a sound's features are the same whatever other sounds are encoded with it."""
+        return True
+
+    def sound_count(self, sound: SoundClip) -> int:
+        """How many positions a sound takes in a prompt."""
+        return self.processor.sound_width(sound)
+
     def sound_features_of(self, sounds: Sequence[SoundClip]) -> list[Tensor]:
         """Features of sounds as they stand in a prompt, [N_i, D] each; families that hear have their own."""
         raise UnsupportedError(f"{len(sounds)} sounds for a model without ears; leave them out")
 
     def embed(self, encoded: Encoded) -> Tensor:
         """Prompt embeddings [L, D]."""
-        return self._splice([encoded])[0][0]
+        return self._splice([encoded], self.memory)[0][0]
 
     def embed_batch(self, batch: Sequence[Encoded]) -> tuple[Tensor, Tensor, Tensor]:
         """Embeddings of conversations for training, differentiable, padded on the right.
@@ -81,16 +108,21 @@ class PictureChat(ABC, Generic[P]):
         cut = [row[:limit] for row in labels]
         return embeddings, nn.utils.rnn.pad_sequence(cut, True, IGNORE_INDEX), mask
 
-    def _splice(self, batch: Sequence[Encoded]) -> tuple[list[Tensor], list[Tensor]]:
+    def _splice(
+        self, batch: Sequence[Encoded], memory: "Remembers | None" = None
+    ) -> tuple[list[Tensor], list[Tensor]]:
         """Embeddings [L_i, D] and labels [L_i] of each conversation; the pictures of all in one call, and
         their sounds."""
         table = self._module.get_input_embeddings()
         device = self._module.device
         images = [image for encoded in batch for image in encoded.images]
         # the pictures of all rows at once, then each row takes as many as it has
-        features = iter(self.features_of(images))
+        features = iter(memory.recall(images, self.features_of) if memory else self.features_of(images))
         clips = [sound for encoded in batch for sound in encoded.sounds]
-        heard = iter(self.sound_features_of(clips) if clips else ())
+        if memory and clips and self.hears_alone:
+            heard = iter(memory.recall(clips, self.sound_features_of))
+        else:
+            heard = iter(self.sound_features_of(clips) if clips else ())
         rows, labels = [], []
         for encoded in batch:
             ids = torch.tensor(encoded.ids, device=device)

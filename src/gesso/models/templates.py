@@ -224,6 +224,8 @@ _MEGREZ: Final = Template(
     around_sound=("Audio {number}: <|audio_start|>", "<|audio_end|>"),
     break_after_media=True,
 )
+# without the system text, which would be most of what a mini reads
+_MEGREZ_PLAIN: Final = replace(_MEGREZ, name="megrez_plain", system="")
 _MMTAG: Final = ("<Image>", "</Image>")
 
 TEMPLATES: Final[dict[str, Template]] = {
@@ -248,6 +250,7 @@ TEMPLATES: Final[dict[str, Template]] = {
     "gemma": _GEMMA,
     "llama_3": _LLAMA_3,
     "megrez": _MEGREZ,
+    "megrez_plain": _MEGREZ_PLAIN,
     "storybook": Template(
         # the minis' own: no system text, and role names that are whole tokens of theirs (`train.texts`)
         name="storybook",

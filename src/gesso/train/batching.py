@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gesso.core.errors import TrainingError
-from gesso.models.base import IGNORE_INDEX, IMAGE_INDEX, Encoded
+from gesso.models.base import AUDIO_INDEX, IGNORE_INDEX, IMAGE_INDEX, Encoded
 
 __all__ = ["PackedBatch", "PackedRow", "collate", "example_order", "pack"]
 
@@ -25,7 +25,8 @@ class PackedRow:
     """Several answers to one prompt prefix, side by side in one row.
 
     Attributes:
-        ids: [l] token ids, `IMAGE_INDEX` at every position of a picture's features.
+        ids: [l] token ids, `IMAGE_INDEX` at every position of a picture's features, `AUDIO_INDEX` at those of
+            a sound's.
         labels: [l] what the position should predict is `labels` one further on; `IGNORE_INDEX` elsewhere.
         positions: [l] position of each token within its own conversation.
         branches: [l] 0 for the shared prefix, then 1, 2, ... for each conversation.
@@ -42,7 +43,7 @@ class PackedBatch:
     """Rows padded to one length.
 
     Attributes:
-        ids: [B, L]; `IMAGE_INDEX` at picture positions.
+        ids: [B, L]; `IMAGE_INDEX` at picture positions, `AUDIO_INDEX` at those of sounds.
         labels: [B, L], already shifted: the token that follows, or `IGNORE_INDEX`.
         positions: [B, L]
         attention: [B, 1, L, L] true where a query (row) may look at a key (column).
@@ -55,7 +56,10 @@ class PackedBatch:
 
 
 def pack(
-    conversations: Sequence[Encoded], features_per_image: Sequence[int], length: int | None = None
+    conversations: Sequence[Encoded],
+    features_per_image: Sequence[int],
+    length: int | None = None,
+    sounds: Sequence[Sequence[int]] | None = None,
 ) -> PackedRow:
     """Pack conversations that begin alike into one row; each sees the prefix and itself only.
 
@@ -65,7 +69,10 @@ def pack(
     Args:
         conversations: encoded conversations over the same pictures.
         features_per_image: positions each picture takes, in order.
-        length: positions of the row; conversations that no longer fit are left out, but not the first.
+        length: positions of the row; conversations that no longer fit are left out, but not the first. Which
+            are in is told by `branches`.
+        sounds: positions that each sound of each conversation takes; None if there are no sounds. Sounds are
+            never shared.
     """
     # in ids; a picture is one id here, and as many positions as it has features further down
     shared = _shared_length(conversations)
@@ -76,15 +83,17 @@ def pack(
     pictures = first.ids[:shared].count(IMAGE_INDEX)
     before, after = features_per_image[:pictures], features_per_image[pictures:]
     # positions go on from the prefix in every branch, so that each stands where it would stand alone
-    parts = [_stretch(first.ids[:shared], first.supervised[:shared], before, 0, 0)]
+    parts = [_stretch(first.ids[:shared], first.supervised[:shared], (before, ()), 0, 0)]
     prefix = used = len(parts[0].ids)
     for number, conversation in enumerate(conversations, start=1):
         ids, supervised = conversation.ids[shared:], conversation.supervised[shared:]
-        # a shorter one may still fit; ids count as positions here, since the pictures are shared
-        if length is not None and number > 1 and used + len(ids) > length:
+        own = (after, sounds[number - 1] if sounds else ())
+        part = _stretch(ids, supervised, own, prefix, number)
+        # a shorter one may still fit
+        if length is not None and number > 1 and used + len(part.ids) > length:
             continue
-        parts.append(_stretch(ids, supervised, after, prefix, number))
-        used += len(parts[-1].ids)
+        parts.append(part)
+        used += len(part.ids)
     return PackedRow(
         *(
             np.concatenate([getattr(part, name) for part in parts])
@@ -144,6 +153,8 @@ def _shared_length(conversations: Sequence[Encoded]) -> int:
     shortest = min(map(len, rows))
     # where they first differ; different pictures look alike here, but a group is about the same ones
     same = next((i for i in range(shortest) if len({row[i] for row in rows}) > 1), shortest)
+    # different sounds look alike too, and these are not the same in a group
+    same = next((i for i in range(same) if rows[0][i] == AUDIO_INDEX), same)
     if any(IMAGE_INDEX in row[same:] for row in rows):
         raise TrainingError("packed conversations differ before their last picture; pack only equal prefixes")
     # not the question's first words, though they may be alike, too: a branch's own first token must predict
@@ -164,13 +175,17 @@ def _after_last_image(ids: Sequence[int]) -> int:
 
 
 def _stretch(
-    ids: Sequence[int], supervised: Sequence[bool], features: Sequence[int], start: int, branch: int
+    ids: Sequence[int],
+    supervised: Sequence[bool],
+    features: tuple[Sequence[int], Sequence[int]],
+    start: int,
+    branch: int,
 ) -> PackedRow:
-    """Repeat each picture's id over the positions its features take, and number the positions."""
+    """Repeat the id of each picture and sound over the positions its features take; number the positions."""
     token_ids = np.asarray(ids, np.int64)
     # [n] ids -> [l] positions: one each, but a picture's features for its id
     repeats = np.ones(len(ids), np.int64)
-    repeats[token_ids == IMAGE_INDEX] = features
+    repeats[token_ids == IMAGE_INDEX], repeats[token_ids == AUDIO_INDEX] = features
     labels = np.where(np.asarray(supervised, bool), token_ids, IGNORE_INDEX)
     length = int(repeats.sum())
     return PackedRow(

@@ -8,20 +8,26 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from gesso.config.schema import Recipe
 from gesso.core.errors import ConfigError, MissingExtraError
+from gesso.models.megrez.model import MegrezChat
 from gesso.train.conversations import ConversationSource, LlavaJson, StorybookConversations
 from gesso.train.llava import build_chat
+from gesso.train.megrez import is_megrez, load_or_assemble
 from gesso.train.objectives.base import Objective
 from gesso.train.objectives.contrastive import ContrastiveObjective
 from gesso.train.objectives.dense import DenseObjective
+from gesso.train.objectives.distil import DistilObjective
 from gesso.train.objectives.judge import JudgeObjective
 from gesso.train.objectives.language import LanguageObjective
 from gesso.train.objectives.planning import PlanningObjective
 from gesso.train.objectives.preference import PreferenceObjective
+from gesso.train.objectives.speech import SpeechObjective
 from gesso.train.objectives.text_facts import TextFactsObjective
 from gesso.train.objectives.vision_language import VisionLanguageObjective
 from gesso.train.pictures import PictureStore
 from gesso.train.planners import load_planner
 from gesso.train.plans import plan_source
+from gesso.train.records import MegrezRecords
+from gesso.train.spoken import SpokenConversations, speech_of
 from gesso.train.texts import train_tokenizer
 
 __all__ = ["build_objective"]
@@ -30,6 +36,7 @@ SOURCES: Final = {
     "init": "the whole model to start from",
     "vision": "the tower to start from",
     "language": "the language model to start from",
+    "audio": "the Megrez whose ears are taken",
     "tokenizer": "the tokenizer of a new model",
     "aspect": "how a LLaVA makes pictures square",
     "autoencoder": "what makes a painter's latents",
@@ -40,22 +47,27 @@ USED: Final[dict[str, set[str]]] = {
     "dense": {"init"},
     "contrastive": {"vision", "tokenizer"},
     "language": {"init", "tokenizer"},
-    "vision-language": {"init", "vision", "language", "aspect"},
+    "vision-language": {"init", "vision", "language", "aspect", "audio"},
     "planning": {"init"},
     "preference": {"init"},
     "text-facts": {"tokenizer"},
     "autoencoder": {"init"},
     "diffusion": {"init", "autoencoder", "text_encoder", "text_encoder_2"},
     "judge": set(),
+    "distil": {"init", "vision"},
+    "speech": {"init"},
 }
 """Settings of `SOURCES` that each objective reads."""
 
 DATA: Final[dict[str, set[str]]] = {
-    "vision-language": {"storybook", "llava-json"},
+    "vision-language": {"storybook", "llava-json", "storybook-speech", "records"},
     "planning": {"storybook", "messages", "boxes"},
     "preference": {"storybook", "messages"},
 }
 """The data sources of each objective; others take the storybook alone."""
+
+HEARD: Final = ("storybook-speech", "records")
+"""Data sources with sounds."""
 
 
 def build_objective(recipe: Recipe) -> Objective:
@@ -83,19 +95,47 @@ def build_objective(recipe: Recipe) -> Objective:
         case "language":
             return LanguageObjective(recipe, _tokenizer(recipe))
         case "vision-language":
-            chat = build_chat(recipe)
-            patch = chat.processor.settings.patch_size
-            return VisionLanguageObjective(chat, _source(recipe, patch), recipe.data)
+            return _answers(recipe)
         case "text-facts":
             return TextFactsObjective(recipe, _tokenizer(recipe))
         case "planning":
             return PlanningObjective(recipe, *load_planner(recipe), plan_source(recipe.data))
         case "preference":
             return PreferenceObjective(recipe, *load_planner(recipe))
+        case "distil":
+            return DistilObjective(recipe)
+        case "speech":
+            return SpeechObjective(recipe)
         case "judge":
             return JudgeObjective(recipe)
         case _:
             return _painting(recipe)
+
+
+def _answers(recipe: Recipe) -> Objective:
+    """Answers about pictures by a LLaVA, or about pictures and sounds by a Megrez."""
+    if is_megrez(recipe.model.init):
+        hearing = load_or_assemble(recipe)
+        return VisionLanguageObjective(hearing, _hearing_source(recipe, hearing), recipe.data)
+    for name, given in (("model.audio", recipe.model.audio), ("lora", recipe.lora)):
+        if given is not None:
+            raise ConfigError(f"{name} is for Megrez recipes; leave it out, or set model.init to a Megrez")
+    if recipe.data.source in HEARD:
+        raise ConfigError(f"data.source {recipe.data.source} is for a model with ears; set model.init to one")
+    chat = build_chat(recipe)
+    return VisionLanguageObjective(chat, _source(recipe, chat.settings.patch_size), recipe.data)
+
+
+def _hearing_source(recipe: Recipe, chat: MegrezChat) -> ConversationSource:
+    data = recipe.data
+    if data.source == "storybook-speech":
+        pictures = PictureStore.of(data, chat.settings.patch_size)
+        return SpokenConversations(pictures, speech_of(data, chat), data)
+    if data.source == "records":
+        # a record is cut at the row, as the original does
+        chat.processor.max_length = min(chat.processor.max_length, data.length)
+        return MegrezRecords(Path(str(data.path)), Path(data.images or "."))
+    return _source(recipe, chat.settings.patch_size)
 
 
 def _painting(recipe: Recipe) -> Objective:

@@ -133,7 +133,7 @@ def test_tiled_pictures_take_the_positions_that_transformers_counts(
     write_processor(tmp_path, tokenizer, anyres.chat.settings, anyres.chat.processor.pixels)
     processor = LlavaNextProcessor.from_pretrained(tmp_path)
     batch = anyres.batch([0, 1, 2, 3], 0)
-    assert [len(tiles) for tiles in batch.tiles] == [5, 3, 4, 5]
+    assert [len(image.pixels) for image in batch.images] == [5, 3, 4, 5]
     counted = []
     for example in range(4):
         inputs = processor(images=[anyres.source.picture(example)], text="<image>")
@@ -146,7 +146,7 @@ def test_tiled_pictures_take_the_positions_that_transformers_counts(
 def test_each_line_of_a_tiled_picture_ends_with_the_newline(anyres: VisionLanguageObjective) -> None:
     batch = anyres.batch([0, 1, 2, 3], 0)
     newline = anyres.chat.module.model.image_newline
-    features = anyres.chat.image_features(batch.tiles, batch.sizes)
+    features = anyres.chat.features_of(batch.images)
     ends = [(picture == newline).all(1).nonzero().flatten().tolist() for picture in features]
     # behind the overview's 4 patches: 2 lines of 4 (the canvas has 2 more), 2 of 2, 6 of 2, and
     # 4 of 2 (the canvas is 2 columns wider)

@@ -27,6 +27,7 @@ from gesso.storybook.tell import caption, parse_description, scene_graph, scene_
 from gesso.storybook.words import words_of
 
 __all__ = [
+    "ANSWER_TOKENS",
     "GROUP",
     "PictureSample",
     "RetrievalSample",

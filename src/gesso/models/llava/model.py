@@ -84,10 +84,15 @@ class LlavaChat(PictureChat[LlavaProcessor]):
         """Features of pictures as they stand in a prompt, [N_i, D] each."""
         return self.image_features([image.pixels for image in images], [image.size for image in images])
 
-    def save_pretrained(self, folder: Path) -> None:
-        """Write a folder that `load_llava` reads, and plain transformers too if it has such a model."""
+    def save_pretrained(self, folder: Path, *, state: Mapping[str, Tensor] | None = None) -> None:
+        """Write a folder that `load_llava` reads, and plain transformers too if it has such a model.
+
+        Args:
+            folder: where to.
+            state: the weights, if they are to be others than the module's.
+        """
         setattr(self._module.config, SETTINGS_KEY, self.settings.to_dict())
-        self._module.save_pretrained(folder)
+        self._module.save_pretrained(folder, state_dict=None if state is None else dict(state))
         write_processor(folder, self.processor.tokenizer, self.settings, self.processor.pixels)
 
     def _merge(self, features: Tensor, size: Size) -> Tensor:

@@ -15,7 +15,7 @@ from transformers.models.whisper.modeling_whisper import WhisperEncoderLayer, Wh
 
 from gesso.core.errors import UsageError
 
-__all__ = ["AudioEncoder", "frame_count", "token_count"]
+__all__ = ["HOP", "AudioEncoder", "frame_count", "token_count"]
 
 HOP = 160
 """Samples at 16 kHz between two mel columns."""

@@ -30,7 +30,7 @@ from gesso.models.megrez.read_config import PUBLISHED_TYPE, read_config, read_se
 from gesso.models.megrez.settings import MegrezSettings
 from gesso.models.originals import dtype_of, has_tokenizer, load_saved, load_tokenizer
 
-__all__ = ["ORIGINAL_KEYS", "fill_original", "load_megrez"]
+__all__ = ["ENDS", "ORIGINAL_KEYS", "fill_original", "load_megrez"]
 
 BLOCK: Final = r"audio\.audio\.blocks\.(\d+)\."
 LAYER: Final = r"audio.layers.\1."

@@ -50,6 +50,11 @@ class MegrezChat(PictureChat[MegrezProcessor]):
             "language": module.language_model,
         }
 
+    @property
+    def hears_alone(self) -> bool:
+        """Whether a sound is encoded as if it were alone; the original lets others change its end."""
+        return not self.settings.clips_together
+
     def features_of(self, images: Sequence[ImageTiles]) -> list[Tensor]:
         """Features of slices, [Q, D] each."""
         module: Any = self._module
@@ -119,10 +124,15 @@ class MegrezChat(PictureChat[MegrezProcessor]):
             answer = module.generate(inputs_embeds=prompt, attention_mask=mask, generation_config=settings)[0]
         return str(self.processor.tokenizer.decode(answer, skip_special_tokens=True))
 
-    def save_pretrained(self, folder: Path) -> None:
-        """Write a folder that `load_megrez` reads."""
+    def save_pretrained(self, folder: Path, *, state: Mapping[str, Tensor] | None = None) -> None:
+        """Write a folder that `load_megrez` reads.
+
+        Args:
+            folder: where to.
+            state: the weights, if they are to be others than the module's.
+        """
         setattr(self._module.config, SETTINGS_KEY, self.settings.to_dict())
-        self._module.save_pretrained(folder)
+        self._module.save_pretrained(folder, state_dict=None if state is None else dict(state))
         self.processor.tokenizer.save_pretrained(folder)
 
     @property

@@ -5,6 +5,7 @@ from typing import Any, ClassVar, Final
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 from transformers import (
     AutoConfig,
     AutoModelForImageTextToText,
@@ -32,7 +33,8 @@ HEAD_WIDTH: Final = 128
 class MegrezConfig(PreTrainedConfig):
     """Configs of the three parts; `gesso` holds the `MegrezSettings`.
 
-    `vision_batch_size` is how many slices the vision tower sees at a time.
+    `vision_batch_size` is how many slices the vision tower sees at a time, `audio_batch_size` how many sounds
+    the audio encoder hears at a time.
     """
 
     model_type = "gesso_megrez"
@@ -46,6 +48,7 @@ class MegrezConfig(PreTrainedConfig):
     audio_config: dict[str, Any] | PreTrainedConfig | None = None
     text_config: dict[str, Any] | PreTrainedConfig | None = None
     vision_batch_size: int = 8
+    audio_batch_size: int = 8
     tie_word_embeddings: bool = False
     gesso: dict[str, Any] | None = None
 
@@ -94,6 +97,11 @@ class MegrezForConditionalGeneration(PreTrainedModel, GenerationMixin):
         head: nn.Module = self.language_model.lm_head
         return head
 
+    def get_decoder(self) -> nn.Module:
+        """The language model without its head."""
+        decoder: nn.Module = self.language_model.model
+        return decoder
+
     def slice_features(self, slices: Sequence[Tensor]) -> list[Tensor]:
         """Features of slices in grey levels, [3, H, W] each -> [Q, D] each."""
         features: list[Tensor] = []
@@ -104,9 +112,19 @@ class MegrezForConditionalGeneration(PreTrainedModel, GenerationMixin):
         return features
 
     def sound_features(self, features: Sequence[Tensor], frames: Sequence[int]) -> list[Tensor]:
-        """Spans of sounds from log-mel features, [M, C] each -> [2 + K_i, D] each."""
-        spans: list[Tensor] = self.audio(torch.stack(list(features)), frames, together=self._together)
-        return spans
+        """Spans of sounds from log-mel features, [M, C_i] each -> [2 + K_i, D] each."""
+        config: Any = self.config
+        if self._together:
+            spans: list[Tensor] = self.audio(_same_length(features), frames, together=True)
+            return spans
+        # a sound is encoded as if it were alone, so those of a length may go together: little is padding
+        order = sorted(range(len(frames)), key=lambda index: frames[index])
+        found: dict[int, Tensor] = {}
+        for start in range(0, len(order), config.audio_batch_size):
+            chosen = order[start : start + config.audio_batch_size]
+            some = self.audio(_same_length([features[i] for i in chosen]), [frames[i] for i in chosen])
+            found |= dict(zip(chosen, some, strict=True))
+        return [found[index] for index in range(len(frames))]
 
     def forward(
         self,
@@ -138,6 +156,12 @@ class MegrezForConditionalGeneration(PreTrainedModel, GenerationMixin):
         initialise(module)
         if isinstance(module, Resampler):
             module.reset_parameters()
+
+
+def _same_length(features: Sequence[Tensor]) -> Tensor:
+    """[M, C_i] each -> [B, M, C], zero behind the shorter ones."""
+    longest = max(each.shape[-1] for each in features)
+    return torch.stack([functional.pad(each, (0, longest - each.shape[-1])) for each in features])
 
 
 # so that Auto classes find a saved folder's class, once gesso is imported

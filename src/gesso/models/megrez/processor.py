@@ -6,6 +6,7 @@ from dataclasses import replace
 from itertools import chain
 from typing import Any, Final
 
+from torch import Tensor
 from transformers import PreTrainedTokenizerBase, WhisperFeatureExtractor
 
 from gesso.core.errors import CheckpointError, MediaError
@@ -14,22 +15,19 @@ from gesso.media.audio import load_audio
 from gesso.media.fetch import DEFAULT_POLICY, FetchPolicy
 from gesso.media.images import load_image
 from gesso.models.base import Encoded, ImageTiles, SoundClip
-from gesso.models.megrez.audio import frame_count, token_count
+from gesso.models.megrez.audio import HOP, frame_count, token_count
 from gesso.models.megrez.preprocess import CutPicture, cut_slices
 from gesso.models.megrez.settings import RATE, MegrezSettings
 from gesso.models.processor import ConversationProcessor
 from gesso.models.rendering import Piece, render
 
-__all__ = ["MegrezProcessor", "picture_pieces"]
+__all__ = ["MARKS", "MegrezProcessor", "picture_pieces"]
 
 MARKS: Final = (
     "<|role_start|>", "<|role_end|>", "<|turn_end|>", "<|image_start|>", "<|image_end|>",
     "<|slice_start|>", "<|slice_end|>", "<|audio_start|>", "<|audio_end|>",
 )  # fmt: skip
 """What must be tokens of their own. The marks around a picture's number need not be."""
-
-LONGEST: Final = 30 * RATE
-"""Samples that the audio encoder takes at once."""
 
 SHORTEST: Final = 480
 """Samples below which a sound gives no token."""
@@ -58,13 +56,18 @@ class MegrezProcessor(ConversationProcessor):
         mels: int = 128,
         policy: FetchPolicy = DEFAULT_POLICY,
     ) -> None:
-        super().__init__(tokenizer, "megrez", max_length=settings.max_length, policy=policy)
+        super().__init__(tokenizer, settings.template, max_length=settings.max_length, policy=policy)
         vocabulary = tokenizer.get_vocab()
         missing = [mark for mark in MARKS if mark not in vocabulary]
         if missing:
             raise CheckpointError(f"the tokenizer has no {', '.join(missing)}; use the checkpoint's own")
         self.settings = settings
         self._mel = WhisperFeatureExtractor(feature_size=mels, sampling_rate=RATE)
+
+    @property
+    def clip_seconds(self) -> int:
+        """Longest sound that is heard as one."""
+        return self.settings.clip_seconds
 
     def picture_width(self, image: ImageTiles) -> int:
         """How many positions a slice of a picture takes, whatever its size."""
@@ -104,21 +107,33 @@ class MegrezProcessor(ConversationProcessor):
         return cut_slices(picture, self.settings, overview_only=image.detail == "low")
 
     def _clips(self, sound: Audio) -> list[SoundClip]:
-        """A sound as the encoder takes it, 30 s at a time."""
+        """A sound as the encoder takes it, `clip_seconds` at a time."""
+        if isinstance(sound.source, SoundClip):  # made before, as training keeps them
+            return [sound.source]
         samples = load_audio(sound.source, self._policy, rate=RATE)
         if len(samples) < SHORTEST:
             raise MediaError(f"a sound of {len(samples) / RATE:.3f} s; "
                              f"at least {SHORTEST / RATE:.2f} s are needed, record it again")  # fmt: skip
-        starts = range(0, len(samples), LONGEST)
-        pieces = [samples[start : start + LONGEST] for start in starts]
+        longest = self.settings.clip_seconds * RATE
+        pieces = [samples[start : start + longest] for start in range(0, len(samples), longest)]
         if len(pieces) > 1:
             # a rest below the shortest sound would have no token
             pieces = [piece for piece in pieces if len(piece) >= SHORTEST]
             pieces = pieces if self.settings.long_audio == "split" else pieces[:1]
-            what = f"{len(pieces)} pieces" if len(pieces) > 1 else "its first 30 s alone"
+            seconds = f"{self.settings.clip_seconds} s"
+            what = f"{len(pieces)} pieces" if len(pieces) > 1 else f"its first {seconds} alone"
             warnings.warn(f"a sound of {len(samples) / RATE:.1f} s is given as {what}, since the model hears "
-                          "30 s at a time", stacklevel=2)  # fmt: skip
+                          f"{seconds} at a time", stacklevel=2)  # fmt: skip
         return [self._clip(piece) for piece in pieces]
+
+    def log_mel(self, samples: Any) -> Tensor:
+        """Log-mel bands of samples [n] at 16 kHz, [M, C]: the columns that the sound itself fills."""
+        columns = len(samples) // HOP
+        # some silence behind it, as in features that are padded to 30 s
+        room = (columns + 3) * HOP
+        found = self._mel(samples, sampling_rate=RATE, return_tensors="pt", max_length=room)
+        features: Tensor = found["input_features"][0, :, :columns]  # [1, M, C] -> [M, C]
+        return features
 
     def _clip(self, samples: Any) -> SoundClip:
         found = self._mel(samples, sampling_rate=RATE, return_tensors="pt")

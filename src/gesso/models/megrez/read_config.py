@@ -7,7 +7,7 @@ from transformers import LlamaConfig, SiglipVisionConfig, WhisperConfig
 
 from gesso.core.errors import CheckpointError, UnsupportedError
 from gesso.models.megrez.modules import MegrezConfig
-from gesso.models.megrez.settings import RATE, MegrezSettings
+from gesso.models.megrez.settings import FRAMES_OF_30_S, RATE, MegrezSettings
 from gesso.models.originals import SIZES, build_text_config
 
 __all__ = ["PUBLISHED_TYPE", "read_config", "read_settings"]
@@ -80,7 +80,10 @@ def read_settings(config: Mapping[str, Any], preprocessor: Mapping[str, Any]) ->
         raise CheckpointError(f"config.json has query_num {count}, preprocessor_config.json "
                               f"image_feature_size {said}; they must be equal")  # fmt: skip
     longest = config.get("max_sequence_length") or config.get("max_position_embeddings", 4096)
-    return MegrezSettings(image_feature_size=count, max_length=longest, **given)
+    # 50 frames a second; the published encoder takes 30 s
+    frames = (config.get("audio_config") or {}).get("n_ctx", FRAMES_OF_30_S)
+    seconds = max(1, min(frames, FRAMES_OF_30_S) // 50)
+    return MegrezSettings(image_feature_size=count, max_length=longest, clip_seconds=seconds, **given)
 
 
 def _part(config: Mapping[str, Any], name: str, sizes: tuple[str, ...]) -> Mapping[str, Any]:

@@ -16,6 +16,14 @@ RATE: Final = 16_000
 FRAMES_OF_30_S: Final = 1_500
 """Frames of the encoder in the 30 s that its log-mel features are padded to."""
 
+LONGEST_CLIP: Final = 30
+"""Seconds that log-mel features are padded to."""
+
+NUMBERS: Final = (
+    "image_feature_size", "max_slice_nums", "scale_resolution", "patch_size", "max_length", "clip_seconds",
+)  # fmt: skip
+"""Settings that count something."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MegrezSettings(FamilySettings):
@@ -29,8 +37,10 @@ class MegrezSettings(FamilySettings):
         slice_mode: whether pictures are cut at all.
         use_image_id: whether each picture's number stands before it, counted from 0.
         max_length: longest sequence, positions of pictures and sounds included.
-        long_audio: what becomes of sounds beyond 30 s: "split" gives them in pieces of 30 s, each a sound of
-            its own; "cut" drops what follows, as the original does. Both warn.
+        template: name of the conversation template.
+        clip_seconds: longest sound that is given as one; 30 but for small models that heard shorter ones.
+        long_audio: what becomes of longer sounds: "split" gives them in pieces, each a sound of its own;
+            "cut" drops what follows, as the original does. Both warn.
         clips_together: how the end of a sound is encoded beside a longer one. False: as if it were alone.
             True: as the original does, which lets its last frame see into the padding of the features.
     """
@@ -44,14 +54,18 @@ class MegrezSettings(FamilySettings):
     slice_mode: bool = True
     use_image_id: bool = True
     max_length: int = 4096
+    template: str = "megrez"
+    clip_seconds: int = 30
     long_audio: LongAudio = "split"
     clips_together: bool = False
 
     def __post_init__(self) -> None:
         """Refuse values no model can have."""
-        for name in ("image_feature_size", "max_slice_nums", "scale_resolution", "patch_size", "max_length"):
+        for name in NUMBERS:
             value = getattr(self, name)
             if not isinstance(value, int) or value < 1:
                 raise CheckpointError(f"{name} is {value!r}; it must be a whole number of at least 1")
+        if self.clip_seconds > LONGEST_CLIP:
+            raise CheckpointError(f"clip_seconds is {self.clip_seconds}; it must be at most {LONGEST_CLIP}")
         if self.long_audio not in ("split", "cut"):
             raise CheckpointError(f"long_audio is {self.long_audio!r}; allowed: split, cut")

@@ -53,10 +53,15 @@ class MgmChat(PictureChat[MgmProcessor]):
             features.update(zip(places, seen, strict=True))
         return [features[place] for place in range(len(images))]
 
-    def save_pretrained(self, folder: Path) -> None:
-        """Write a folder that `load_mgm` reads."""
+    def save_pretrained(self, folder: Path, *, state: Mapping[str, Tensor] | None = None) -> None:
+        """Write a folder that `load_mgm` reads.
+
+        Args:
+            folder: where to.
+            state: the weights, if they are to be others than the module's.
+        """
         setattr(self._module.config, SETTINGS_KEY, self.settings.to_dict())
-        self._module.save_pretrained(folder)
+        self._module.save_pretrained(folder, state_dict=None if state is None else dict(state))
         self.processor.tokenizer.save_pretrained(folder)
         values = self.processor.pixels.to_values(self.settings.image_size_aux)
         CLIPImageProcessorPil(**values).save_pretrained(folder)

@@ -1,50 +1,52 @@
-"""LLaVA's instruction tuning: answers about pictures (arXiv 2304.08485, section 4.2)."""
+"""Instruction tuning: answers about pictures (LLaVA, arXiv 2304.08485, section 4.2) and about sounds."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from gesso.config.schema import DataSettings
 from gesso.core.errors import TrainingError
-from gesso.models.base import IMAGE_INDEX
-from gesso.models.llava.model import LlavaChat
+from gesso.models.base import AUDIO_INDEX, IMAGE_INDEX, ImageTiles, SoundClip
+from gesso.models.picture_chat import PictureChat
 from gesso.train.batching import PackedBatch, collate, pack
 from gesso.train.conversations import ConversationSource
 from gesso.train.objectives.language import answer_loss, show_supervision
+from gesso.train.saving import save_chat
 
 __all__ = ["VisionLanguageBatch", "VisionLanguageObjective"]
 
 
 @dataclass(frozen=True, slots=True)
 class VisionLanguageBatch:
-    """Packed rows, and their pictures in order: tiles [T, 3, S, S] and sizes (width, height) of each."""
+    """Packed rows, and their pictures and sounds in order."""
 
     rows: PackedBatch
-    tiles: list[Tensor]
-    sizes: list[tuple[int, int]]
+    images: list[ImageTiles]
+    sounds: list[SoundClip]
 
 
 class VisionLanguageObjective:
-    """Answers given a picture and a question.
+    """Answers given a picture or a sound, and a question.
 
     All conversations about one picture are packed behind it (see `train.batching.pack`), so the tower and
     the shared prefix are computed once, and each conversation trains as if it were alone.
     """
 
-    def __init__(self, chat: LlavaChat, source: ConversationSource, data: DataSettings) -> None:
+    def __init__(self, chat: PictureChat[Any], source: ConversationSource, data: DataSettings) -> None:
         self.chat, self.source, self.data = chat, source, data
 
     @property
     def module(self) -> nn.Module:
-        """The whole LLaVA."""
+        """The whole model."""
         return self.chat.module
 
     @property
     def parts(self) -> Mapping[str, nn.Module]:
-        """Tower, projector and language model have rates of their own."""
+        """Towers, projectors and language model have rates of their own."""
         return self.chat.parts
 
     @property
@@ -56,30 +58,33 @@ class VisionLanguageObjective:
         """One packed row per picture, with as many of its conversations as fit."""
         groups = [self.source.encode(self.chat.processor, index, number) for index in examples]
         counts = [[self.chat.feature_count(image) for image in group[0].images] for group in groups]
-        rows = [pack(group, count, self.data.length) for group, count in zip(groups, counts, strict=True)]
+        heard = [
+            [[self.chat.sound_count(sound) for sound in each.sounds] for each in group] for group in groups
+        ]
+        given = zip(groups, counts, heard, strict=True)
+        rows = [pack(group, count, self.data.length, widths) for group, count, widths in given]
+        sounds = [
+            sound
+            for group, row in zip(groups, rows, strict=True)
+            # conversations that did not fit are not in their row
+            for number in sorted(set(row.branches.tolist()) - {0})
+            for sound in group[number - 1].sounds
+        ]
         # any of the group would do: they share their pictures
         images = [image for group in groups for image in group[0].images]
-        return VisionLanguageBatch(
-            collate(rows, self.chat.processor.tokenizer.pad_token_id),
-            [image.pixels for image in images],
-            [image.size for image in images],
-        )
+        return VisionLanguageBatch(collate(rows, self.chat.processor.tokenizer.pad_token_id), images, sounds)
 
     def loss(self, batch: VisionLanguageBatch) -> tuple[Tensor, dict[str, float]]:
         """Mean cross-entropy of the answers' tokens."""
         rows, language = batch.rows, self.chat.language_model
-        pictured = rows.ids == IMAGE_INDEX  # [B, L]
-        # the table has no row -200; what it gives for 0 is replaced below
-        embeddings = language.get_input_embeddings()(rows.ids.masked_fill(pictured, 0))  # [B, L, D]
-        if batch.tiles:
-            # [N_i, D] of each picture -> [sum of N_i, D], in the order their positions have in the batch
-            features = torch.cat(self.chat.image_features(batch.tiles, batch.sizes))
-            # masked_scatter takes a longer source without a word, and all later pictures would be shifted
-            if len(features) != (places := int(pictured.sum())):
-                raise TrainingError(f"{len(batch.tiles)} pictures have {len(features)} features for {places} "
-                                    "positions; feature_count and image_features must agree")  # fmt: skip
-            # the projector gives bf16 under autocast, the table float32; filled row by row, [B, L, D]
-            embeddings = embeddings.to(features.dtype).masked_scatter(pictured[..., None], features)
+        # the table has no negative rows; what it gives for 0 is replaced below
+        embeddings = language.get_input_embeddings()(rows.ids.clamp(min=0))  # [B, L, D]
+        if batch.images:
+            pictures = self.chat.features_of(batch.images)
+            embeddings = _placed(embeddings, rows.ids == IMAGE_INDEX, pictures, "pictures")
+        if batch.sounds:
+            sounds = self.chat.sound_features_of(batch.sounds)
+            embeddings = _placed(embeddings, rows.ids == AUDIO_INDEX, sounds, "sounds")
         return answer_loss(language, embeddings, rows)
 
     def show(self, example: int) -> str:
@@ -88,5 +93,17 @@ class VisionLanguageObjective:
         return "\n".join(show_supervision(self.chat.processor.tokenizer, encoded) for encoded in group)
 
     def save(self, folder: Path) -> None:
-        """A LLaVA folder."""
-        self.chat.save_pretrained(folder)
+        """A folder of the model's family."""
+        save_chat(self.chat, folder)
+
+
+def _placed(embeddings: Tensor, places: Tensor, features: Sequence[Tensor], noun: str) -> Tensor:
+    """Features [N_i, D] of pictures or sounds at their places [B, L] among embeddings [B, L, D]."""
+    # in the order their positions have in the batch, [sum of N_i, D]
+    joined = torch.cat(list(features))
+    # masked_scatter takes a longer source without a word, and all later ones would be shifted
+    if len(joined) != (count := int(places.sum())):
+        raise TrainingError(f"{len(features)} {noun} have {len(joined)} features for {count} positions; "
+                            "what a processor counts and a model gives must agree")  # fmt: skip
+    # towers give bf16 under autocast, the table float32; filled row by row, [B, L, D]
+    return embeddings.to(joined.dtype).masked_scatter(places[..., None], joined)

@@ -1,0 +1,137 @@
+"""Weights that one model folder borrows from another beside it.
+
+A mini that was trained from another one by adapters of low rank need not repeat what the other ships.
+`shared.json` says what is taken from where:
+
+    {"source": "../mini-llava/model.safetensors", "sha256": "...", "tensors": {"ours": "theirs", ...}}
+
+Our file holds the rest, and what a borrowed weight was changed by: `NAME.down` [r, n] and `NAME.up` [m, r],
+whose product is added, and `NAME.rows`, which stand below it.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from gesso.core.digests import content_digest
+from gesso.core.errors import CheckpointError
+from gesso.models.checkpoints import open_tensors, read_json, weight_files
+
+__all__ = ["SHARED", "borrow", "read_shared"]
+
+SHARED: Final = "shared.json"
+
+ROOM: Final = 0.75
+"""Two factors are kept only where they take less than this share of the whole."""
+
+CLOSE: Final = 1e-3
+"""Largest rest, as a share of the largest change, at which a change still counts as of low rank."""
+
+
+def read_shared(folder: Path) -> dict[str, Tensor] | None:
+    """All weights of a folder, borrowed ones included; None if it borrows nothing.
+
+    Raises:
+        CheckpointError: the other folder's file is missing or another one, or a weight is in neither.
+    """
+    listing = folder / SHARED
+    if not listing.is_file():
+        return None
+    said = read_json(listing)
+    source = (folder / str(said.get("source"))).resolve()
+    if not source.is_file() or content_digest(source).hex() != said.get("sha256"):
+        raise CheckpointError(f"{listing} borrows weights of {source}, which is missing or another file; "
+                              "copy both folders from one version of gesso")  # fmt: skip
+    names = said.get("tensors")
+    own, theirs = open_tensors(weight_files(folder)), open_tensors([source])
+    if not isinstance(names, dict) or not set(names.values()) <= set(theirs):
+        raise CheckpointError(f"{listing} names weights that {source} does not have; copy both folders again")
+    whole: dict[str, Tensor] = {}
+    for name, other in names.items():
+        whole[name] = _changed(name, theirs[other], own)
+    parts = {f"{name}.{kind}" for name in names for kind in ("down", "up", "rows")}
+    return whole | {name: tensor for name, tensor in own.items() if name not in parts}
+
+
+def borrow(folder: Path, source: Path) -> int:
+    """Take out of a folder's one weight file what another file has too, and say so in `shared.json`.
+
+    Weights are compared by what they hold, so their names may differ.
+
+    Args:
+        folder: a model folder with whole weights.
+        source: the other folder's weight file; the two must stay side by side.
+
+    Returns:
+        How many weights are borrowed.
+    """
+    (path,) = weight_files(folder)
+    own, theirs = load_file(path), load_file(source)
+    kept: dict[str, Tensor] = {}
+    names: dict[str, str] = {}
+    for name, tensor in own.items():
+        found = _nearest(tensor, theirs)
+        parts = None if found is None else _parts(tensor, theirs[found])
+        if found is None or parts is None:
+            kept[name] = tensor
+            continue
+        names[name] = found
+        kept |= {f"{name}.{kind}": part.contiguous() for kind, part in parts.items()}
+    half = {name: tensor.to(torch.float16) for name, tensor in kept.items()}
+    save_file(half, path, metadata={"format": "pt"})
+    place = Path("..") / source.parent.name / source.name
+    _write(folder / SHARED, {"source": str(place), "sha256": content_digest(source).hex(), "tensors": names})
+    return len(names)
+
+
+def _changed(name: str, borrowed: Tensor, own: Mapping[str, Tensor]) -> Tensor:
+    down, up, rows = (own.get(f"{name}.{kind}") for kind in ("down", "up", "rows"))
+    whole = borrowed
+    if down is not None and up is not None:
+        # in float32: halves would round the product and the sum
+        whole = (borrowed.float() + up.float() @ down.float()).to(borrowed.dtype)
+    return whole if rows is None else torch.cat([whole, rows.to(whole.dtype)])
+
+
+def _nearest(tensor: Tensor, theirs: Mapping[str, Tensor]) -> str | None:
+    """The other weight that differs least, of those of one shape, and of matrices of fewer rows."""
+    options = {
+        name: float(
+            (tensor[: len(other)].float() - other.float()).norm() / other.float().norm().clamp_min(1e-6)
+        )
+        for name, other in theirs.items()
+        if other.ndim == tensor.ndim and other.shape[1:] == tensor.shape[1:] and _reaches(other, tensor)
+    }
+    best = min(options, key=lambda name: options[name], default=None)
+    return best if best is not None and options[best] < 1 else None
+
+
+def _reaches(other: Tensor, tensor: Tensor) -> bool:
+    return len(other) == len(tensor) or (tensor.ndim == 2 and len(other) < len(tensor))
+
+
+def _parts(tensor: Tensor, other: Tensor) -> dict[str, Tensor] | None:
+    """What must be kept beside the other weight to have this one; None if that saves little."""
+    parts = {"rows": tensor[len(other) :]} if len(tensor) > len(other) else {}
+    change = tensor[: len(other)].float() - other.float()
+    largest = float(change.abs().max())
+    if largest <= CLOSE * float(other.abs().max()) * 0.1:
+        return parts
+    if change.ndim != 2:
+        return None
+    left, values, right = torch.linalg.svd(change, full_matrices=False)
+    rank = int((values > CLOSE * values[0]).sum())
+    if rank * sum(change.shape) > ROOM * change.numel():
+        return None
+    root = values[:rank].sqrt()
+    # [m, r] and [r, n], the values shared between them so that neither leaves the range of halves
+    return parts | {"up": left[:, :rank] * root, "down": root[:, None] * right[:rank]}
+
+
+def _write(path: Path, values: object) -> None:
+    path.write_text(json.dumps(values, indent=1, sort_keys=True) + "\n", encoding="utf-8")
