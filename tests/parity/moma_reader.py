@@ -1,4 +1,4 @@
-"""Checks of MoMA's language model side against the original's: adapter file, embedding, subject's positions."""
+"""Checks of MoMA's language model against the original's: adapter file, embedding, positions of a subject."""
 
 import json
 import shutil
@@ -133,7 +133,7 @@ def _reader(case: Path, settings: dict[str, Any], weights: dict[str, Tensor]) ->
 
 
 def check_subject_index(case: Path) -> None:
-    """The text's ids, and where in them the subject is named; what the original fails at is refused or done."""
+    """The text's ids, and where in them the subject is named; what the original fails at works."""
     tokenizer = AutoTokenizer.from_pretrained(case / "tokenizer")
     expected = _json(case / "expected.json")
     size = len(tokenizer)

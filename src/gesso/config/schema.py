@@ -38,7 +38,8 @@ class ModelSettings:
     text_encoder: str | None = None
     """Folder of a CLIP with its tokenizer, whose text side is a UNet's first text encoder (diffusion)."""
     text_encoder_2: str | None = None
-    """Folder of the second text encoder, made by a recipe with the same tokenizer (diffusion)."""
+    """Folder of the second text encoder, made by a recipe with the same tokenizer; a painter without one is
+    of SD 1.5's shape (diffusion)."""
     tokenizer: str | None = None
     """Folder of the tokenizer; none trains one on the recipe's own texts (language objective only)."""
     vocabulary: int = 2048

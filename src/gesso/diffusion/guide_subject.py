@@ -6,21 +6,30 @@ from typing import Final
 
 import torch
 from torch import Tensor
+from transformers import PreTrainedTokenizerBase
 
-from gesso.core.errors import UnsupportedError
-from gesso.diffusion.conditions import SHOWN, PromptText
+from gesso.core.errors import UnsupportedError, UsageError
+from gesso.diffusion.conditions import SHOWN, PromptText, TextRegion
 from gesso.diffusion.guide_attention import AttentionScores, JoinedText, everywhere
 from gesso.diffusion.guides import Prediction, RegionGuidance, Step
 from gesso.diffusion.noise import NoiseModel
 from gesso.diffusion.reading import ScoreReading, fit_mask
 from gesso.diffusion.subject_adapter import SubjectAdapter
 from gesso.diffusion.subject_reading import Look, ReferenceMemory, SubjectReading, merge_maps
-from gesso.diffusion.subjects import Subject
+from gesso.diffusion.subjects import Subject, subject_positions
 
-__all__ = ["NamedSubject", "SubjectGuide", "require_strategy"]
+__all__ = ["Cast", "NamedSubject", "SubjectGuide", "named_subjects", "require_strategy"]
 
 EARLY: Final = 950
 """Timestep from which on references are not read: the layout is not there yet (bytedance/MoMA at 1748535)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cast:
+    """Who is to be in a picture, and the adapter by which the UNet looks at them."""
+
+    adapter: SubjectAdapter
+    subjects: tuple[Subject, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -126,6 +135,31 @@ class SubjectGuide:
             if branches:
                 # of the positive branch; both were spread together, so its largest value may be below 1
                 self.masks[number] = merge_maps(branches, shape)[-1]
+
+
+def named_subjects(
+    cast: Cast, regions: Sequence[TextRegion], tokenizer: PreTrainedTokenizerBase
+) -> list[NamedSubject]:
+    """Subjects with the places of their names among the tokens of all regions.
+
+    Raises:
+        UsageError: a region that is not there, or that does not name its subject.
+    """
+    starts = [0]
+    for region in regions:
+        starts.append(starts[-1] + region.states.shape[1])
+    named = []
+    for subject in cast.subjects:
+        if not 0 <= subject.region < len(regions):
+            raise UsageError(
+                f"subject {subject.noun!r} is for region {subject.region}, and the canvas has "
+                f"{len(regions) - 1}; count regions from 1"
+            )
+        region = regions[subject.region]
+        ids = region.words.new_zeros(0, dtype=torch.long) if region.ids is None else region.ids
+        found = subject_positions(tokenizer, ids, subject.noun) + starts[subject.region]
+        named.append(NamedSubject(subject, found.to(region.states.device)))
+    return named
 
 
 def require_strategy(guidance: RegionGuidance) -> bool:

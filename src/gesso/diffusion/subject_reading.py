@@ -165,7 +165,8 @@ def merge_maps(branches: Sequence[Sequence[Tensor]], shape: tuple[int, int]) -> 
 def _map(probabilities: Tensor, named: Tensor, shape: tuple[int, int]) -> Tensor:
     """The share of attention that named tokens get, spread to 0..1 over each row: [N, height, width]."""
     share = probabilities[..., named].sum(dim=-1).mean(dim=1)  # [N, H, P, L] -> [N, P]
-    return _spread(share.float()).unflatten(1, shape)
+    spread: Tensor = _spread(share.float()).unflatten(1, shape)
+    return spread
 
 
 def _spread(values: Tensor) -> Tensor:

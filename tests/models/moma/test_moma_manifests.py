@@ -39,8 +39,8 @@ def test_every_adapter_weight_has_its_place(unet):
     with torch.device("meta"):
         modules = {"llm_mapping": SubjectMapping(4096, 1024), "projectors": PictureProjection(1024, 768)}
     adapter = SubjectAdapter(unet)
-    ours = {f"{section}/{key}": list(tensor.shape)
-            for section, module in modules.items() for key, tensor in module.state_dict().items()}  # fmt: skip
+    parts = [(section, *pair) for section, each in modules.items() for pair in each.state_dict().items()]
+    ours = {f"{section}/{key}": list(tensor.shape) for section, key, tensor in parts}
     ours |= {f"self_cross_attentions/{key}": list(t.shape) for key, t in adapter.tensors().items()}
     assert {names[key]: shape for key, shape in published["keys"].items()} == ours
     count = sum(p.numel() for module in (adapter, *modules.values()) for p in module.parameters())

@@ -81,7 +81,7 @@ class SubjectReader:
                 "the subject or prompt holds <image>, which stands for the reference; leave it out"
             )
         ids = self._tokens.prompt(moma_prompt(wish.noun, wish.prompt))
-        tiles = self.chat.processor.prepare(wish.picture)
+        tiles = self.chat.processor.prepare(wish.picture, overview_only=False)
         length = len(ids) - 1 + self.chat.feature_count(tiles)
         longest = self.chat.processor.max_length
         if length > longest:

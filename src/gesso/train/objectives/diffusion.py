@@ -1,4 +1,4 @@
-"""Latents from noise and texts: a UNet of SDXL's shape that paints the storybook.
+"""Latents from noise and texts: a UNet of SDXL's or SD 1.5's shape that paints the storybook.
 
 Half of what it must learn is where things are: most pictures are told by the regions of their canvas program,
 read through the same attention as the painter's, and the rest by one text for the whole picture.
@@ -233,15 +233,18 @@ def _begun(recipe: Recipe) -> UNet2DConditionModel | None:
 def _unet(recipe: Recipe, latent: tuple[int, int, int], texts: PainterTexts) -> UNet2DConditionModel:
     """A new UNet; what follows from latents and texts need not be in the recipe."""
     sizes = arguments_of(recipe, "unet", UNet2DConditionModel)
-    ids = sizes.get("addition_time_embed_dim", 32)
-    return UNet2DConditionModel(**{
+    common = {
         "sample_size": latent[1],
         "in_channels": latent[0],
         "out_channels": latent[0],
         "cross_attention_dim": texts.width,
         "use_linear_projection": True,
-        "addition_embed_type": "text_time",
-        "addition_time_embed_dim": ids,
-        "projection_class_embeddings_input_dim": texts.pooled_width + 6 * ids,
-        **sizes,
-    })  # fmt: skip
+    }
+    if texts.pooled_width:
+        ids = sizes.get("addition_time_embed_dim", 32)
+        common |= {
+            "addition_embed_type": "text_time",
+            "addition_time_embed_dim": ids,
+            "projection_class_embeddings_input_dim": texts.pooled_width + 6 * ids,
+        }
+    return UNet2DConditionModel(**{**common, **sizes})
