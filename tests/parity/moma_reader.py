@@ -26,7 +26,7 @@ from gesso.models.moma.adapter_file import AdapterFile, read_adapter, write_adap
 from gesso.models.moma.model import SubjectReader, SubjectWish, moma_prompt
 from gesso.models.moma.modules import PictureProjection, SubjectMapping
 
-__all__ = ["CHECKS"]
+__all__ = ["CHECKS", "write_llava"]
 
 TOLERANCE: Final = 1e-4
 """Largest difference, as a share of the largest value."""
@@ -105,31 +105,37 @@ def _check_reader(
 
 def _reader(case: Path, settings: dict[str, Any], weights: dict[str, Tensor]) -> SubjectReader:
     with tempfile.TemporaryDirectory() as place:
-        folder = Path(place)
-        for path in (case / "tokenizer").iterdir():
-            shutil.copyfile(path, folder / path.name)
-        config = {
-            **settings["llava"],
-            "model_type": "llava",
-            "architectures": ["LlavaLlamaForCausalLM"],
-            "mm_vision_tower": "tower",
-        }
-        (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
-        language = _under(weights, "mllm.")
-        save_file(language, folder / "model.safetensors")
-        (folder / "tower").mkdir()
-        vision = {**settings["vision"], "model_type": "clip_vision_model"}
-        (folder / "tower" / "config.json").write_text(json.dumps(vision), encoding="utf-8")
-        side = settings["vision"]["image_size"]
-        pixels = {"size": {"shortest_edge": side}, "crop_size": side, "resample": 3,
-                  "image_mean": settings["image_mean"], "image_std": settings["image_std"]}  # fmt: skip
-        (folder / "tower" / "preprocessor_config.json").write_text(json.dumps(pixels), encoding="utf-8")
-        tower = {key: tensor.contiguous() for key, tensor in _under(language, TOWER_PREFIX).items()}
-        save_file(tower, folder / "tower" / "model.safetensors")
-        chat = load_llava(folder)
+        write_llava(case, Path(place))
+        chat = load_llava(place)
     mapping = SubjectMapping(*settings["mapping"])
     mapping.load_state_dict(_under(weights, "llm_mapping/mapping."))
     return SubjectReader(chat, mapping)
+
+
+def write_llava(case: Path, folder: Path) -> None:
+    """The language model of a case as a folder in the original's form, with its tower beside."""
+    settings = _json(case / "case.json")["config"]
+    for path in (case / "tokenizer").iterdir():
+        shutil.copyfile(path, folder / path.name)
+    config = {
+        **settings["llava"],
+        "model_type": "llava",
+        "architectures": ["LlavaLlamaForCausalLM"],
+        "mm_vision_tower": "tower",
+    }
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    language = _under(load_file(case / "weights.safetensors"), "mllm.")
+    save_file(language, folder / "model.safetensors")
+    tower = folder / "tower"
+    tower.mkdir()
+    vision = {**settings["vision"], "model_type": "clip_vision_model"}
+    (tower / "config.json").write_text(json.dumps(vision), encoding="utf-8")
+    side = settings["vision"]["image_size"]
+    pixels = {"size": {"shortest_edge": side}, "crop_size": side, "resample": 3,
+              "image_mean": settings["image_mean"], "image_std": settings["image_std"]}  # fmt: skip
+    (tower / "preprocessor_config.json").write_text(json.dumps(pixels), encoding="utf-8")
+    own = {key: tensor.contiguous() for key, tensor in _under(language, TOWER_PREFIX).items()}
+    save_file(own, tower / "model.safetensors")
 
 
 def check_subject_index(case: Path) -> None:

@@ -23,6 +23,10 @@ LATER: Final = {
         "Paint a wish, a canvas, or a picture of gesso's once more.",
     ),
     "repaint": ("gesso.cli.paint:repaint_command", "Paint regions of a picture anew, and keep the rest."),
+    "personalize": (
+        "gesso.cli.personalize:personalize_command",
+        "Paint this subject, from one reference picture, in a new context or texture.",
+    ),
     "train": (
         "gesso.cli.train:train_command",
         "Train a model by a recipe: gesso train RECIPE, then settings as KEY=VALUE.",

@@ -26,10 +26,18 @@ EARLY: Final = 950
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Cast:
-    """Who is to be in a picture, and the adapter by which the UNet looks at them."""
+    """Who is to be in a picture, and the adapter by which the UNet looks at them.
+
+    Attributes:
+        adapter: to the painter's UNet.
+        subjects: at least one.
+        follows: whether a subject counts where its noun's attention lay in the step before (MoMA), or in all
+            of its region (IP-Adapter).
+    """
 
     adapter: SubjectAdapter
     subjects: tuple[Subject, ...]
+    follows: bool = True
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,6 +60,7 @@ class SubjectGuide:
         adapter: the subjects' adapter to this UNet.
         batch: B.
         joined: every place reads all texts, as `JoinedText` has it.
+        follows: see `Cast`.
     """
 
     def __init__(
@@ -63,10 +72,12 @@ class SubjectGuide:
         batch: int,
         *,
         joined: bool = False,
+        follows: bool = True,
     ) -> None:
         self._noise = noise
         self._subjects = subjects
         self._adapter = adapter
+        self._follows = follows
         regions = everywhere(text.regions) if joined else list(text.regions)
         branches = [(regions, 1)] if text.negative is None else [([text.negative], 0), (regions, 1)]
         self._readings = []
@@ -107,7 +118,8 @@ class SubjectGuide:
             self._pooled,
             None if float(step.timestep) >= EARLY else self._memory(weights),
         ).chunk(branches)
-        self._find(shape)
+        if self._follows:
+            self._find(shape)
         return Prediction(predicted[-1], predicted[0] if branches == 2 else None)
 
     def _memory(self, weights: Sequence[Tensor | None]) -> ReferenceMemory | None:

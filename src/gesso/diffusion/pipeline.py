@@ -236,7 +236,8 @@ class Painter:
         if job.cast is not None:
             cast, named = job.cast
             joined = require_strategy(strategy(job.settings.guidance))
-            return SubjectGuide(noise, job.text, named, cast.adapter, job.settings.batch, joined=joined)
+            batch, follows = job.settings.batch, cast.follows
+            return SubjectGuide(noise, job.text, named, cast.adapter, batch, joined=joined, follows=follows)
         return strategy(job.settings.guidance).guide(noise, job.text, job.settings.batch)
 
     def _kept(self, inpaint: Inpaint, noise: Tensor) -> Kept:

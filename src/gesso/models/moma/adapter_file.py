@@ -18,7 +18,7 @@ from gesso.core.errors import CheckpointError
 from gesso.models.checkpoints import DAMAGE, KeyRule, check_complete, open_tensors, rename_keys
 from gesso.models.moma.modules import PictureProjection, SubjectMapping
 
-__all__ = ["ADAPTER_FILES", "AdapterFile", "find_adapter", "read_adapter", "write_adapter"]
+__all__ = ["ADAPTER_FILES", "AdapterFile", "find_adapter", "read_adapter", "unpickled", "write_adapter"]
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -74,7 +74,7 @@ def read_adapter(path: Path, dtype: torch.dtype = torch.float32) -> AdapterFile:
     Raises:
         CheckpointError: it is damaged, holds keys no rule knows, lacks some, or widths do not agree.
     """
-    tensors = open_tensors([path]) if path.suffix == ".safetensors" else _unpickled(path)
+    tensors = open_tensors([path]) if path.suffix == ".safetensors" else unpickled(path)
     names = rename_keys(tensors, RULES)
     sections: dict[str, dict[str, Tensor]] = {name: {} for name in SECTIONS}
     for key, name in names.items():
@@ -96,8 +96,12 @@ def write_adapter(path: Path, file: AdapterFile) -> None:
     save_file({key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}, path)
 
 
-def _unpickled(path: Path) -> dict[str, Tensor]:
-    """The published layout, flattened."""
+def unpickled(path: Path) -> dict[str, Tensor]:
+    """A pickled dictionary of state dicts, as such adapters are published, with names joined by "/".
+
+    Raises:
+        CheckpointError: it is damaged or laid out otherwise.
+    """
     try:
         loaded: Any = torch.load(path, map_location="cpu", weights_only=True)
     except (*DAMAGE, pickle.UnpicklingError) as error:
@@ -105,7 +109,7 @@ def _unpickled(path: Path) -> dict[str, Tensor]:
     nested = isinstance(loaded, Mapping) and all(isinstance(part, Mapping) for part in loaded.values())
     if not nested or not all(isinstance(t, Tensor) for part in loaded.values() for t in part.values()):
         raise CheckpointError(
-            f"{path} is no MoMA adapter file, which holds the state dicts {', '.join(SECTIONS)}"
+            f"{path} is no adapter file, which holds state dicts by name, MoMA's {', '.join(SECTIONS)}"
         )
     return {f"{section}/{key}": tensor for section, part in loaded.items() for key, tensor in part.items()}
 

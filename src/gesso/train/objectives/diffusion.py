@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -233,7 +233,7 @@ def _begun(recipe: Recipe) -> UNet2DConditionModel | None:
 def _unet(recipe: Recipe, latent: tuple[int, int, int], texts: PainterTexts) -> UNet2DConditionModel:
     """A new UNet; what follows from latents and texts need not be in the recipe."""
     sizes = arguments_of(recipe, "unet", UNet2DConditionModel)
-    common = {
+    common: dict[str, Any] = {
         "sample_size": latent[1],
         "in_channels": latent[0],
         "out_channels": latent[0],
