@@ -59,8 +59,6 @@ def test_several_prompts_and_samples_are_numbered(gesso, folder, files):
     recipes = [Painting.open(name).recipe for name in outcome.out.split()]
     told = [recipe.subjects[0].prompt for recipe in recipes]
     assert told == ["a boat at night"] * 2 + ["a wooden boat"] * 2
-        "a wooden boat"
-    ] * 2
     assert [recipe.number for recipe in recipes] == [0, 1, 0, 1]
     assert recipes[0].subjects[0].strength == 0.4
 

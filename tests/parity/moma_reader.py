@@ -88,16 +88,16 @@ def _check_reader(
 ) -> None:
     wishes = [SubjectWish(white, row["subject"], row["prompt"]) for row in rows]
     with torch.no_grad():
-        together = reader.embed(wishes)
+        together = reader.embed([reader.encode(wish) for wish in wishes])
         for number, (row, wish) in enumerate(zip(rows, wishes, strict=True)):
             assert moma_prompt(row["subject"], row["prompt"]) == row["mllm_prompt"]
             encoded = reader.encode(wish)
             assert list(encoded.ids) == row["input_ids"]
             _close(encoded.images[0].pixels, expected["pixel_values"], "pixel_values")
-            states = reader.states([wish])[0]
+            states = reader.states([encoded])[0]
             assert len(states) == row["sequence_length"]
             _close(states[None], expected[f"{number}.last_hidden"], "last_hidden")
-            _close(reader.embed([wish]), expected[f"{number}.embedding"], "embedding")
+            _close(reader.embed([encoded]), expected[f"{number}.embedding"], "embedding")
             _close(together[number : number + 1], expected[f"{number}.embedding"], "embedding in a batch")
             _close(projection(together[number : number + 1]), expected[f"{number}.tokens"], "tokens")
         _close(projection(torch.zeros_like(together[:1])), expected["tokens_uncond"], "tokens_uncond")

@@ -25,7 +25,7 @@ LATER: Final = {
     "repaint": ("gesso.cli.paint:repaint_command", "Paint regions of a picture anew, and keep the rest."),
     "personalize": (
         "gesso.cli.personalize:personalize_command",
-        "Paint this subject, from one reference picture, in a new context or texture.",
+        "Paint this subject, from one reference, in a new picture.",
     ),
     "train": (
         "gesso.cli.train:train_command",

@@ -40,6 +40,8 @@ class ModelSettings:
     text_encoder_2: str | None = None
     """Folder of the second text encoder, made by a recipe with the same tokenizer; a painter without one is
     of SD 1.5's shape (diffusion)."""
+    features: str | None = None
+    """Folder of the first stage, which tells how a subject will look (subject-attention)."""
     tokenizer: str | None = None
     """Folder of the tokenizer; none trains one on the recipe's own texts (language objective only)."""
     vocabulary: int = 2048
@@ -68,10 +70,11 @@ class ModelSettings:
 class DataSettings:
     """Where examples come from."""
 
-    source: Literal["storybook", "llava-json", "messages", "boxes"] = "storybook"
+    source: Literal["storybook", "llava-json", "messages", "boxes", "subjects"] = "storybook"
     """The procedural world; a LLaVA JSON list with a folder of pictures; for planning and preferences JSONL
     of conversations or pairs (messages), or of captions with boxes (boxes), as `gesso.train.plans`, `pairs`
-    and `boxes` describe them."""
+    and `boxes` describe them; JSONL of pictures with masks, labels and captions (subjects), as
+    `gesso.train.subjects` does."""
     path: str | None = None
     """The file (all but storybook)."""
     images: str | None = None
@@ -109,7 +112,7 @@ class DataSettings:
                 raise ConfigError(f"data.{name} is {getattr(self, name)}; it must be in [0, 1]")
         if self.source == "llava-json" and not (self.path and self.images):
             raise ConfigError("data.source llava-json needs data.path (the JSON) and data.images (a folder)")
-        if self.source in ("messages", "boxes") and not self.path:
+        if self.source in ("messages", "boxes", "subjects") and not self.path:
             raise ConfigError(f"data.source {self.source} needs data.path (a JSONL file)")
 
 
@@ -275,11 +278,11 @@ class Recipe:
 
     objective: Literal[
         "dense", "contrastive", "language", "vision-language", "planning", "preference",
-        "text-facts", "autoencoder", "diffusion", "judge",
+        "text-facts", "autoencoder", "diffusion", "judge", "subject-feature", "subject-attention",
     ]  # fmt: skip
     """What is learned: what patches show, which text fits a picture, texts, answers about pictures, canvas
     programs, which of two answers is better; and for painting: which facts a text has told, pictures from
-    latents, latents from texts, what painted things are."""
+    latents, latents from texts, what painted things are, how a given subject will look, how to paint it."""
     model: ModelSettings
     data: DataSettings
     run: RunSettings

@@ -18,7 +18,7 @@ from gesso.diffusion.subject_adapter import SubjectAdapter
 from gesso.diffusion.subject_reading import Look, ReferenceMemory, SubjectReading, merge_maps
 from gesso.diffusion.subjects import Subject, subject_positions
 
-__all__ = ["Cast", "NamedSubject", "SubjectGuide", "named_subjects", "require_strategy"]
+__all__ = ["EARLY", "Cast", "NamedSubject", "SubjectGuide", "named_subjects", "require_strategy"]
 
 EARLY: Final = 950
 """Timestep from which on references are not read: the layout is not there yet (bytedance/MoMA at 1748535)."""

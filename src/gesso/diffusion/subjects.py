@@ -22,7 +22,7 @@ from gesso.diffusion.noise import NoiseModel
 from gesso.diffusion.reading import ScoreReading
 from gesso.diffusion.subject_adapter import SubjectAdapter
 
-__all__ = ["Subject", "SubjectFeatures", "extract_features", "gather_inside", "subject_positions"]
+__all__ = ["UNREAD", "Subject", "SubjectFeatures", "extract_features", "gather_inside", "subject_positions"]
 
 UNREAD: Final = 4
 """Text tokens that a reference pass leaves out: the original's cross-attention always splits off as many as

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import torch
 from transformers import CLIPImageProcessorPil, CLIPVisionModelWithProjection
@@ -110,7 +110,7 @@ def _ip_adapter(file: Path, loading: SubjectLoading) -> Personalizer:
     engine = load_paint_engine(loading.painter, loading.paint)
     found = read_ip_adapter(file)
     encoder = CLIPVisionModelWithProjection.from_pretrained(place, dtype=torch.float32)
-    side = int(encoder.config.image_size)
+    side: Any = encoder.config.image_size
     processor = CLIPImageProcessorPil(size={"shortest_edge": side}, crop_size=side)
     eyes = ClipEyes(encoder.requires_grad_(False).eval(), processor, found.projection)
     return _joined(engine, found.attention, eyes, str(file), weights_digest(file), opening=False)

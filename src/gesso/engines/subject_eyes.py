@@ -26,7 +26,7 @@ class MomaEyes:
     @torch.no_grad()
     def tokens(self, reference: Reference, noun: str, prompt: str) -> Tensor:
         """Tokens [2, T, D]; those of the negative branch are of an embedding of zeros, and not zeros."""
-        embedding = self.reader.embed([SubjectWish(reference.on_white(), noun, prompt)])  # [1, E]
+        embedding = self.reader.embed([self.reader.encode(SubjectWish(reference.on_white(), noun, prompt))])
         both = torch.cat([torch.zeros_like(embedding), embedding]).to(self.projection.proj.weight)
         tokens: Tensor = self.projection(both)
         return tokens

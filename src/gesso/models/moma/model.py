@@ -91,16 +91,16 @@ class SubjectReader:
             )
         return Encoded(ids, (False,) * len(ids), (tiles,))
 
-    def states(self, wishes: Sequence[SubjectWish]) -> list[Tensor]:
+    def states(self, encoded: Sequence[Encoded]) -> list[Tensor]:
         """States of the language model under its final norm, [L_i, H] of each wish."""
-        rows = [self.chat.embed(self.encode(wish)) for wish in wishes]
+        rows = [self.chat.embed(each) for each in encoded]
         embeddings, mask = pad_rows(rows)  # [B, L, H], [B, L]
         # of the right: no position sees what comes after it
         found = self.chat.module.model.language_model(inputs_embeds=embeddings, attention_mask=mask)
         return [states[: len(row)] for states, row in zip(found.last_hidden_state, rows, strict=True)]
 
-    def embed(self, wishes: Sequence[SubjectWish]) -> Tensor:
-        """Embeddings of the subjects, [B, E]."""
-        last = torch.stack([states[-1] for states in self.states(wishes)])  # [B, H]
+    def embed(self, encoded: Sequence[Encoded]) -> Tensor:
+        """Embeddings of the subjects of encoded wishes, [B, E]."""
+        last = torch.stack([states[-1] for states in self.states(encoded)])  # [B, H]
         embedded: Tensor = self.mapping(last.to(self.mapping.gate_proj.weight))
         return embedded

@@ -35,7 +35,7 @@ from gesso.train.pictures import BACKGROUND, PictureStore
 from gesso.train.prompts import NEGATIVES, Form, Windows, conditions
 from gesso.train.regions import BatchReading
 
-__all__ = ["DiffusionBatch", "DiffusionObjective", "min_snr_weights"]
+__all__ = ["DiffusionBatch", "DiffusionObjective", "min_snr_weights", "timestep_sample"]
 
 STEPS: Final = int(TRAINED["num_train_timesteps"])
 PROJECTED: Final[Mapping[str, bool]] = {"regions": False, "description": True, "caption": True}
@@ -115,7 +115,7 @@ class DiffusionObjective:
         return DiffusionBatch(
             latents=latents,
             noise=torch.from_numpy(noise),
-            timesteps=torch.from_numpy(_timesteps(random, len(examples))),
+            timesteps=torch.from_numpy(timestep_sample(random, len(examples))),
             weights=self._cell_weights(examples),
             ids=torch.tensor(windows),
             boxes=torch.tensor(boxes),
@@ -201,7 +201,7 @@ def min_snr_weights(scheduler: DDPMScheduler, timesteps: Tensor, settings: Diffu
     return weights
 
 
-def _timesteps(random: np.random.Generator, count: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def timestep_sample(random: np.random.Generator, count: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     """One timestep from each of `count` equal stretches, so that no batch misses a noise level by chance.
 
     arXiv 2107.00630, appendix I.1; there the whole grid is moved at once.
