@@ -13,6 +13,7 @@ from gesso.diffusion.subject_adapter import SubjectAdapter
 from gesso.diffusion.subject_latent import SAMPLER
 from gesso.engines.builders import is_small
 from gesso.engines.folders import folder_of
+from gesso.engines.options import LoadOptions
 from gesso.engines.paint import PaintEngine
 from gesso.engines.paint_build import PaintLoading, load_paint_engine
 from gesso.engines.personalize import Eyes, Personalizer
@@ -23,7 +24,7 @@ from gesso.models.moma.adapter_file import find_adapter, read_adapter
 from gesso.models.moma.ip_adapter_file import is_ip_adapter, read_ip_adapter
 from gesso.models.moma.model import SubjectReader
 
-__all__ = ["DEFAULT_PAINTER", "SubjectLoading", "load_personalizer"]
+__all__ = ["DEFAULT_PAINTER", "SubjectLoading", "build_personalizer", "load_personalizer"]
 
 DEFAULT_PAINTER: Final = "SG161222/Realistic_Vision_V4.0_noVAE"
 """What MoMA was published with; any other Stable Diffusion 1.5 will do."""
@@ -72,6 +73,16 @@ def load_personalizer(name: str, loading: SubjectLoading | None = None) -> Perso
     loading = loading or SubjectLoading()
     file = Path(name).expanduser()
     return _ip_adapter(file, loading) if is_ip_adapter(file) else _moma(folder_of(name), name, loading)
+
+
+def build_personalizer(folder: Path, options: LoadOptions) -> Personalizer:
+    """As other models are loaded: a MoMA with the painter it names."""
+    for option, usual in (("dtype", "auto"), ("base", None)):
+        if getattr(options, option) != usual:
+            raise UsageError(f"{option} {getattr(options, option)!r} is given, but models that paint have "
+                             "none to choose; leave it out")  # fmt: skip
+    paint = PaintLoading(device=options.device, threads=options.threads)
+    return _moma(folder, str(folder), SubjectLoading(paint=paint))
 
 
 def _moma(folder: Path, name: str, loading: SubjectLoading) -> Personalizer:

@@ -27,6 +27,7 @@ TASKS: Final = LazyTable(
         "storybook-judge": "gesso.evaluate.tasks.judge:StorybookJudge",
         "storybook-paint": "gesso.evaluate.tasks.paint:StorybookPaint",
         "storybook-retrieval": "gesso.evaluate.tasks.storybook:StorybookRetrieval",
+        "storybook-subject": "gesso.evaluate.tasks.subject:StorybookSubject",
         "storybook-vqa": "gesso.evaluate.tasks.storybook:StorybookVqa",
     },
 )

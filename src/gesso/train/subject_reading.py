@@ -64,7 +64,8 @@ class RowMemory:
         scores = (query @ kept_keys.transpose(2, 3)) * attn.scale  # [B, H, P, P]
         inside = _inside(self._masks, own_shape)[:, None, None]  # [B, 1, 1, P]
         read = scores.masked_fill(~inside, -torch.inf).softmax(dim=-1) @ kept_values
-        return read * layer.scale_learnable * stretch(self._weights, shape).to(read)
+        added: Tensor = read * layer.scale_learnable * stretch(self._weights, shape).to(read)
+        return added
 
 
 class RowReading:

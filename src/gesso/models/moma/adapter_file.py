@@ -18,7 +18,15 @@ from gesso.core.errors import CheckpointError
 from gesso.models.checkpoints import DAMAGE, KeyRule, check_complete, open_tensors, rename_keys
 from gesso.models.moma.modules import PictureProjection, SubjectMapping
 
-__all__ = ["ADAPTER_FILES", "AdapterFile", "find_adapter", "read_adapter", "unpickled", "write_adapter"]
+__all__ = [
+    "ADAPTER_FILES",
+    "AdapterFile",
+    "find_adapter",
+    "has_adapter",
+    "read_adapter",
+    "unpickled",
+    "write_adapter",
+]
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -47,6 +55,11 @@ class AdapterFile(NamedTuple):
     mapping: SubjectMapping
     projection: PictureProjection
     attention: dict[str, Tensor]
+
+
+def has_adapter(folder: Path) -> bool:
+    """Whether a folder has an adapter file."""
+    return any((folder / name).is_file() for name in ADAPTER_FILES)
 
 
 def find_adapter(folder: Path) -> Path:

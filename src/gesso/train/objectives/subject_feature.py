@@ -48,7 +48,7 @@ class SubjectFeatureObjective:
             raise ConfigError(f"model.vision {recipe.model.vision} is no folder; give that of a CLIP")
         self._clip = ClipEncoder.from_folder(recipe.model.vision)
         width = self.chat.module.config.get_text_config().hidden_size
-        self.mapping = SubjectMapping(width, self._clip.model.config.projection_dim)
+        self.mapping = SubjectMapping(width, self._clip.model.visual_projection.out_features)
         self.reader = SubjectReader(self.chat, self.mapping)
         self._tuned = recipe.tune.get("language", 0.0) > 0
         if not self._tuned:
