@@ -5,6 +5,7 @@ import pytest
 
 from engines.painting import canvas
 from engines.subjects import disc_mask, ip_adapter_file, moma_folder, reference
+from gesso.api import Model
 from gesso.core.errors import CheckpointError, UnsupportedError, UsageError
 from gesso.engines.paint_build import PaintLoading
 from gesso.engines.paint_recipe import Painting
@@ -142,3 +143,16 @@ def test_wrong_parts_are_refused(folder, tmp_path):
         load_personalizer(
             str(folder.parent / "painter"), SubjectLoading(painter=str(folder.parent / "painter"))
         )
+
+
+def test_the_facade_finds_the_subject_itself(moma, tmp_path):
+    model = Model("tiny", moma)
+    reference((60, 40), "RGBA").save(tmp_path / "boat.png")
+    options = {"steps": 2, "size": (32, 32), "seed": 3}
+    (by_alpha,) = model.personalize(tmp_path / "boat.png", "boat", PROMPT, **options)
+    (by_mask,) = model.personalize(tmp_path / "boat.png", "boat", PROMPT, mask=disc_mask(), **options)
+    assert np.array_equal(pixels(by_alpha), pixels(by_mask))
+    (weak,) = model.personalize(reference(), "boat", PROMPT, strength=0.0, **options)
+    assert (pixels(by_mask) != pixels(weak)).any()
+    with pytest.raises(UnsupportedError, match="paints no given subjects"):
+        Model("painter", moma.engine).personalize(reference(), "boat", PROMPT)
