@@ -3,7 +3,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from engines.painting import canvas
+from engines.painting import canvas, painter_folder
 from engines.subjects import disc_mask, ip_adapter_file, moma_folder, reference
 from gesso.api import Model
 from gesso.core.errors import CheckpointError, UnsupportedError, UsageError
@@ -114,6 +114,11 @@ def test_what_cannot_be_is_refused(moma, boat):
         moma.paint_canvas(canvas("red boat", "blue fish"), [(2, boat)], quick(moma))
     with pytest.raises(UnsupportedError, match="MultiDiffusion"):
         moma.paint(boat, PROMPT, quick(moma, guidance="multidiffusion"))
+
+
+def test_moma_is_for_sd_15_only(folder):
+    with pytest.raises(UnsupportedError, match=r"is an SDXL; choose a 1\.5"):
+        load_personalizer(str(folder), SubjectLoading(painter=str(painter_folder())))
 
 
 def test_high_strengths_are_warned_of():

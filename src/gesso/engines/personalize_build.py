@@ -8,7 +8,8 @@ import torch
 from transformers import CLIPImageProcessorPil, CLIPVisionModelWithProjection
 
 from gesso.core.digests import weights_digest
-from gesso.core.errors import CheckpointError, UsageError
+from gesso.core.errors import CheckpointError, UnsupportedError, UsageError
+from gesso.diffusion.noise import uses_pooled
 from gesso.diffusion.subject_adapter import SubjectAdapter
 from gesso.diffusion.subject_latent import SAMPLER
 from gesso.engines.builders import is_small
@@ -132,6 +133,11 @@ def _joined(
     *, opening: bool = True,
 ) -> Personalizer:  # fmt: skip
     painter = engine.painter
+    if uses_pooled(painter.model.unet) and any(key.endswith("scale_learnable") for key in tensors):
+        raise UnsupportedError(
+            f"{name} reads references as MoMA does, for Stable Diffusion 1.5, and {engine.info.name} is an "
+            "SDXL; choose a 1.5 with --painter, or an IP-Adapter for SDXL"
+        )
     adapter = SubjectAdapter.of_tensors(painter.model.unet, tensors).to(painter.device)
     defaults = engine.defaults
     if opening:
