@@ -64,4 +64,4 @@ if __name__ == "__main__":
         # before they become halves, in which a change of low rank is none any more
         shutil.copy(Path(sys.argv[1]) / WEIGHTS, target / WEIGHTS)
         (target / WEIGHTS).chmod(0o644)
-        print(borrow(target, Path(lender) / WEIGHTS), "weights borrowed from", lender)
+        borrow(target, Path(lender) / WEIGHTS)

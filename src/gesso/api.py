@@ -20,7 +20,8 @@ from gesso.engines.pool import Engine, load_engine
 from gesso.engines.transcribe import INSTRUCTION, LONGEST_FILE, RATE, transcribe
 from gesso.engines.transcript import Transcript
 from gesso.media.audio import load_audio
-from gesso.media.images import load_image
+from gesso.media.cutout import cut_out
+from gesso.media.images import load_image, load_with_alpha
 from gesso.models.clip import ClipEncoder
 
 if TYPE_CHECKING:  # painting needs diffusers, which is an extra and slow to import
@@ -28,6 +29,7 @@ if TYPE_CHECKING:  # painting needs diffusers, which is an extra and slow to imp
     from gesso.diffusion.settings import PaintSettings
     from gesso.engines.paint import PaintEngine
     from gesso.engines.paint_recipe import Painting
+    from gesso.engines.personalize import Personalizer
 
 __all__ = ["Messages", "Model", "as_messages", "as_sampling", "load"]
 
@@ -272,6 +274,42 @@ class Model:
             raise UnsupportedError(f"{self.name} does not paint; load a painter, such as mini-sdxl, or the "
                                    "diffusers folder of an SDXL or SD 1.5 model")  # fmt: skip
         return cast("PaintEngine", self.engine)
+
+    def personalize(
+        self,
+        reference: Any,
+        subject: str,
+        prompt: str,
+        *,
+        mask: Any = None,
+        strength: float = 1.0,
+        **options: Any,
+    ) -> "list[Painting]":
+        """Paint the subject of a reference picture in a new picture.
+
+        Args:
+            reference: a path, URL, bytes or PIL image; its transparency tells where the subject is.
+            subject: what it is, as the prompt calls it.
+            prompt: the new picture, in words.
+            mask: light where the subject is; without one, it is found.
+            strength: how much the reference counts: 1 for a new context, 0.4 for a new texture.
+            options: fields of `PaintSettings`.
+
+        Raises:
+            UnsupportedError: the model paints no given subjects.
+            UsageError: the prompt does not name the subject, nothing stands out, or an option is wrong.
+            MediaError: a picture cannot be read.
+        """
+        if not hasattr(self.engine, "look"):
+            raise UnsupportedError(
+                f"{self.name} paints no given subjects; load a MoMA, such as MoMA_llava_7b"
+            )
+        engine = cast("Personalizer", self.engine)
+        image, where = load_with_alpha(_source(reference))
+        if mask is not None:
+            where = load_image(_source(mask)).convert("L")
+        seen = engine.look(image, where or cut_out(image), subject)
+        return engine.paint(seen, prompt, engine.engine.settings(options), strength=strength)
 
     def embed_images(self, images: Sequence[Any]) -> Tensor:
         """One unit vector for each picture (path, URL, bytes or PIL image), [I, D].

@@ -45,11 +45,13 @@ def test_planners_and_painters_have_builders_of_their_own() -> None:
     assert builders["mini-omost"] == "gesso.engines.plan_build:build_planner"
     assert builders["omost-llama-3-8b"] == "gesso.engines.plan_build:build_omost"
     painters = [row.name for row in model_rows() if row.builder == "gesso.engines.paint_build:build_painter"]
-    assert painters == ["mini-sdxl", "realvisxl_v4.0"]
+    assert painters == ["mini-sdxl", "mini-sd", "realvisxl_v4.0"]
+    builder = "gesso.engines.personalize_build:build_personalizer"
+    assert [row.name for row in model_rows() if row.builder == builder] == ["mini-moma", "moma_llava_7b"]
     assert {find(name).gives for name in painters} == {"image"}
 
 
-def test_this_version_runs_minis_llava_mgm_megrez_and_the_planners_of_omost() -> None:
+def test_this_version_runs_minis_llava_mgm_megrez_moma_and_the_planners_of_omost() -> None:
     runnable = {row.name for row in model_rows() if row.runnable}
     assert {"mini-clip", "mini-lm", "mini-llava", "llava-v1.5-7b-lora", "llava-v1.6-34b"} <= runnable
     assert {row.name for row in model_rows() if row.system == "omost" and row.gives == "canvas"} <= runnable
@@ -58,6 +60,7 @@ def test_this_version_runs_minis_llava_mgm_megrez_and_the_planners_of_omost() ->
         "llava",
         "megrez",
         "mgm",
+        "moma",
         "omost",
     }
 

@@ -13,6 +13,8 @@ from parity import (
     megrez_model,
     mgm_inputs,
     mgm_model,
+    moma_paint,
+    moma_reader,
     omost_canvas,
     omost_chat,
     omost_paint,
@@ -22,6 +24,7 @@ ROOT = Path(os.environ.get("GESSO_FIXTURES", Path(__file__).parents[1] / "fixtur
 CHECKS = {**llava_inputs.CHECKS, **llava_model.CHECKS, **omost_canvas.CHECKS, **omost_paint.CHECKS}
 CHECKS |= {**omost_chat.CHECKS, **mgm_inputs.CHECKS, **mgm_model.CHECKS}
 CHECKS |= {**megrez_inputs.CHECKS, **megrez_model.CHECKS}
+CHECKS |= {**moma_paint.CHECKS, **moma_reader.CHECKS}
 CASES = sorted(path.parent for path in ROOT.rglob("case.json"))
 
 

@@ -35,14 +35,8 @@ def test_an_edit_is_told_in_its_place_among_what_stays() -> None:
     recoloured, moved = replace(BALL, colour="green"), replace(BALL, location="on the top")
     added = replace(BALL, location="on the left")
     head = f"{NOTE}the ball on the right; "
-    assert (
-        noted(FISH, recoloured)
-        == f"{head}{ball}, now on the right a small green ball; {fish}\n"
-    )
-    assert (
-        noted(FISH, moved)
-        == f"{head}{ball}, now on the top a small yellow ball; {fish}\n"
-    )
+    assert noted(FISH, recoloured) == f"{head}{ball}, now on the right a small green ball; {fish}\n"
+    assert noted(FISH, moved) == f"{head}{ball}, now on the top a small yellow ball; {fish}\n"
     assert noted(FISH) == f"{head}{ball}, gone; {fish}\n"
     assert noted(FISH, BALL, added) == f"{NOTE}{ball}; {fish}; new on the left a small yellow ball\n"
     assert noted(FISH, BALL, place="night") == f"{NOTE}{ball}; {fish}\n"

@@ -58,6 +58,12 @@ class _Wanted:
         str | None, typer.Option(help="fleurs, wenetspeech: the official list of recordings.")
     ] = None
     media: Annotated[str | None, typer.Option(help="fleurs, wenetspeech: folder of the recordings.")] = None
+    adapter: Annotated[
+        str | None, typer.Option(help="storybook-subject: moma or background-swap [moma].")
+    ] = None
+    strength: Annotated[
+        float | None, typer.Option(help="storybook-subject: how much references count [1].")
+    ] = None
     batch: Annotated[int, typer.Option(help="Samples the model gets at once.")] = 32
 
     @property
@@ -84,7 +90,15 @@ class _Wanted:
     def folder(self, model: str, task: str) -> Path:
         """Where log and report lie, named by what is asked: the same command finds its log again."""
         # languages and strategies are compared side by side; whoever varies other choices names the folders
-        parts = (_file_name(model), task, self.split, str(self.seed), self.language, self.guidance)
+        parts = (
+            _file_name(model),
+            task,
+            self.split,
+            str(self.seed),
+            self.language,
+            self.guidance,
+            self.adapter,
+        )
         return Path("runs/eval") / "-".join(filter(None, parts))
 
 

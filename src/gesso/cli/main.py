@@ -27,6 +27,10 @@ LATER: Final = {
         "gesso.cli.transcribe:transcribe_command",
         "Write down what is said in recordings, as text or subtitles.",
     ),
+    "personalize": (
+        "gesso.cli.personalize:personalize_command",
+        "Paint this subject, from one reference, in a new picture.",
+    ),
     "train": (
         "gesso.cli.train:train_command",
         "Train a model by a recipe: gesso train RECIPE, then settings as KEY=VALUE.",

@@ -11,7 +11,9 @@ from gesso.cli.output import note, say
 from gesso.cli.paint_change import ChangeOptions
 from gesso.cli.paint_options import OutOptions, PainterOptions, PictureOptions
 from gesso.cli.paint_plan import WishOptions
+from gesso.cli.paint_subjects import RegionSubject, look_at_all, read_subjects
 from gesso.cli.paint_watch import watching
+from gesso.cli.subject_options import AdapterOptions, SubjectOptions
 from gesso.core.errors import UsageError
 from gesso.engines.canvas_files import STANDARD_INPUT, is_picture, read_canvas_file
 from gesso.engines.options import LoadOptions
@@ -40,7 +42,13 @@ class _Job:
 
 
 @with_settings(
-    to=OutOptions, picture=PictureOptions, model=PainterOptions, planning=WishOptions, options=LoadOptions
+    to=OutOptions,
+    picture=PictureOptions,
+    model=PainterOptions,
+    planning=WishOptions,
+    look=SubjectOptions,
+    by=AdapterOptions,
+    options=LoadOptions,
 )
 def paint_command(
     source: Annotated[
@@ -54,11 +62,20 @@ def paint_command(
     begin: Annotated[
         str | None, typer.Option("--from", metavar="PICTURE", help="Begin from a picture; with --strength.")
     ] = None,
+    subject: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="N=PICTURE",
+            help="Put this subject into a region, as 2=cat.png or 2:cat=photo.png; may be repeated.",
+        ),
+    ] = None,
     *,
     to: OutOptions,
     picture: PictureOptions,
     model: PainterOptions,
     planning: WishOptions,
+    look: SubjectOptions,
+    by: AdapterOptions,
     options: LoadOptions,
 ) -> None:
     """Paint a wish, a canvas, or a picture of gesso's once more; the PNG carries its recipe."""
@@ -68,6 +85,14 @@ def paint_command(
     # a wish is planned before the painter is loaded: the two need not be in memory at once
     job = _job(source, planning, options)
     old = None if job.painting is None else job.painting.recipe
+    if subject:
+        if below is not None:
+            raise UsageError("--from and --subject came together; pictures with subjects begin from noise")
+        personal = _Personal(read_subjects(subject, job.canvas), look, by)
+        for number, painting in enumerate(found := personal.paint(job.canvas, picture, model, to, options)):
+            _save(painting, job.wish, job.planner, to.file(number, len(found)))
+        return
+    by.refuse(look)
     engine = model.load(options, old)
     if job.painting is not None and not picture.given and picture.style is None:
         _paint_again(job.painting, engine, below, to)
@@ -78,6 +103,34 @@ def paint_command(
         paintings = engine.paint(job.canvas, settings, style=style, picture=below, watch=watch)
     for number, painting in enumerate(paintings):
         _save(painting, job.wish, job.planner, to.file(number, len(paintings)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Personal:
+    """Subjects for the regions of a canvas, and how they are looked at."""
+
+    subjects: list[RegionSubject]
+    look: SubjectOptions
+    by: AdapterOptions
+
+    def paint(
+        self,
+        canvas: "Canvas",
+        picture: PictureOptions,
+        model: PainterOptions,
+        to: OutOptions,
+        options: LoadOptions,
+    ) -> "list[Painting]":
+        """Paint the canvas with its subjects."""
+        strength = self.look.strength()
+        personalizer = self.by.load(model, options)
+        settings = personalizer.engine.settings(picture.given, style=picture.style)
+        seen = look_at_all(personalizer, self.subjects, self.look)
+        style = picture.style or "sentences"
+        with watching(personalizer.engine, to) as watch:
+            return personalizer.paint_canvas(
+                canvas, seen, settings, strength=strength, style=style, watch=watch
+            )
 
 
 @with_settings(

@@ -123,6 +123,7 @@ class PainterOptions:
     lora: Annotated[list[str] | None, _model("LoRA file to add, PATH or PATH:STRENGTH; may be repeated.")] = (
         None
     )
+    vae: Annotated[str | None, _model("Folder or repository of another autoencoder.")] = None
     vram: Annotated[int | None, _model("Gigabytes of GPU memory to stay within: 4, 6, 8 or 12.")] = None
     tokenizer: Annotated[Path | None, _model("For .safetensors files: a folder with CLIP's vocabulary.")] = (
         None
@@ -137,21 +138,28 @@ class PainterOptions:
         """
         from gesso.cli.loading import quiet_transformers
         from gesso.cli.output import err
-        from gesso.engines.paint_build import PaintLoading, load_paint_engine
+        from gesso.engines.paint_build import load_paint_engine
 
         name = self.painter or (like.painter if like else DEFAULT_PAINTER)
-        loading = PaintLoading(
-            device=options.device,
-            vram=self.vram,
-            lora=tuple(self.lora or ()),
-            tokenizer=None if self.tokenizer is None else str(self.tokenizer),
-            threads=options.threads,
-        )
+        loading = self.loading(options)
         with err.status(f"loading {escape(name)}"):
             quiet_transformers()
             if like is not None:
                 loading = _alike(loading, like, same=self.painter is None)
             return load_paint_engine(name, loading)
+
+    def loading(self, options: "LoadOptions") -> "PaintLoading":
+        """How the model is loaded, whichever it is."""
+        from gesso.engines.paint_build import PaintLoading
+
+        return PaintLoading(
+            device=options.device,
+            vram=self.vram,
+            lora=tuple(self.lora or ()),
+            tokenizer=None if self.tokenizer is None else str(self.tokenizer),
+            vae=self.vae,
+            threads=options.threads,
+        )
 
 
 def _alike(loading: "PaintLoading", like: "PaintRecipe", *, same: bool) -> "PaintLoading":

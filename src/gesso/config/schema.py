@@ -41,7 +41,10 @@ class ModelSettings:
     text_encoder: str | None = None
     """Folder of a CLIP with its tokenizer, whose text side is a UNet's first text encoder (diffusion)."""
     text_encoder_2: str | None = None
-    """Folder of the second text encoder, made by a recipe with the same tokenizer (diffusion)."""
+    """Folder of the second text encoder, made by a recipe with the same tokenizer; a painter without one is
+    of SD 1.5's shape (diffusion)."""
+    features: str | None = None
+    """Folder of the first stage, which tells how a subject will look (subject-attention)."""
     tokenizer: str | None = None
     """Folder of the tokenizer; none trains one on the recipe's own texts (language objective only)."""
     vocabulary: int = 2048
@@ -70,12 +73,13 @@ class ModelSettings:
 class DataSettings:
     """Where examples come from."""
 
-    source: Literal["storybook", "llava-json", "messages", "boxes", "storybook-speech", "records"] = (
-        "storybook"
-    )
+    source: Literal[
+        "storybook", "llava-json", "messages", "boxes", "subjects", "storybook-speech", "records"
+    ] = "storybook"
     """The procedural world, also with speech; a LLaVA JSON list with a folder of pictures; for planning and
     preferences JSONL of conversations or pairs (messages), or of captions with boxes (boxes), as
-    `gesso.train.plans`, `pairs` and `boxes` describe them; Megrez's records.jsonl, as `records` does."""
+    `gesso.train.plans`, `pairs` and `boxes` describe them; JSONL of pictures with masks, labels and captions
+    (subjects), as `gesso.train.subjects` does; Megrez's records.jsonl, as `gesso.train.records` does."""
     path: str | None = None
     """The file (all but storybook)."""
     images: str | None = None
@@ -120,7 +124,7 @@ class DataSettings:
                 raise ConfigError(f"data.{name} is {getattr(self, name)}; it must be in [0, 1]")
         if self.source == "llava-json" and not (self.path and self.images):
             raise ConfigError("data.source llava-json needs data.path (the JSON) and data.images (a folder)")
-        if self.source in ("messages", "boxes", "records") and not self.path:
+        if self.source in ("messages", "boxes", "records", "subjects") and not self.path:
             raise ConfigError(f"data.source {self.source} needs data.path (a JSONL file)")
 
 
@@ -314,11 +318,12 @@ class Recipe:
     objective: Literal[
         "dense", "contrastive", "language", "vision-language", "planning", "preference",
         "text-facts", "autoencoder", "diffusion", "judge", "distil", "speech",
+        "subject-feature", "subject-attention",
     ]  # fmt: skip
     """What is learned: what patches show, which text fits a picture, texts, answers about pictures, canvas
     programs, which of two answers is better; to see as another model does, to hear which words are spoken;
-    and for painting: which facts a text has told, pictures from
-    latents, latents from texts, what painted things are."""
+    and for painting: which facts a text has told, pictures from latents, latents from texts, what painted
+    things are, how a given subject will look, how to paint it."""
     model: ModelSettings
     data: DataSettings
     run: RunSettings

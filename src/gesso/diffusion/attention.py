@@ -19,7 +19,16 @@ from torch.nn import functional
 
 from gesso.core.errors import UnsupportedError
 
-__all__ = ["TextAttention", "TextCall", "TextProcessor", "feature_shape", "install_processor", "keys_values"]
+__all__ = [
+    "SelfReader",
+    "TextAttention",
+    "TextCall",
+    "TextProcessor",
+    "feature_shape",
+    "install_processor",
+    "keys_values",
+    "split_heads",
+]
 
 MAX_LEVELS: Final = 8
 """Halvings of the latent that are tried when a feature map's shape is looked for."""
@@ -46,6 +55,24 @@ class TextAttention(Protocol):
         ...
 
 
+class SelfReader(Protocol):
+    """What a call reads in self-attention beside the picture itself, such as a reference subject."""
+
+    def beside(
+        self, attn: Attention, query: Tensor, keys: Tensor, values: Tensor, shape: tuple[int, int]
+    ) -> Tensor | None:
+        """What to add [N, H, P, d] to a layer's own reading, or None.
+
+        Args:
+            attn: the layer.
+            query: [N, H, P, d].
+            keys: [N, H, P, d], the layer's own.
+            values: [N, H, P, d], the same.
+            shape: (height, width) of the feature map.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class TextCall:
     """What one call of the UNet reads.
@@ -53,10 +80,12 @@ class TextCall:
     Attributes:
         latent_shape: (height, width) of the latent, from which the shape of each feature map follows.
         parts: what each part of the batch reads, in the batch's order.
+        memory: what self-attention reads beside the picture itself, if anything.
     """
 
     latent_shape: tuple[int, int]
     parts: Sequence[TextAttention]
+    memory: SelfReader | None = None
 
     def attend(self, attn: Attention, query: Tensor) -> Tensor:
         """Queries [N, H, P, d] of a layer -> [N, H, P, d], each part of the batch by its own text."""
@@ -64,6 +93,13 @@ class TextCall:
         pieces = query.split([part.rows for part in self.parts])
         read = [part.attend(attn, piece, shape) for part, piece in zip(self.parts, pieces, strict=True)]
         return read[0] if len(read) == 1 else torch.cat(read)
+
+    def beside(self, attn: Attention, query: Tensor, own: tuple[Tensor, Tensor], read: Tensor) -> Tensor:
+        """What self-attention read [N, H, P, d], with what the call reads beside it."""
+        if self.memory is None:
+            return read
+        added = self.memory.beside(attn, query, *own, feature_shape(query.shape[2], self.latent_shape))
+        return read if added is None else read + added
 
 
 class TextProcessor:
@@ -102,7 +138,7 @@ class TextProcessor:
             raise UnsupportedError(
                 "an attention mask came; gesso's painter reads masks from the TextCall only"
             )
-        query = _heads(attn.to_q(hidden_states), attn)
+        query = split_heads(attn.to_q(hidden_states), attn)
         if encoder_hidden_states is not None and text is not None:
             read = text.attend(attn, query)
         else:
@@ -112,6 +148,8 @@ class TextProcessor:
                 read = (query @ (keys * attn.scale).transpose(2, 3)).softmax(dim=-1) @ values
             else:
                 read = functional.scaled_dot_product_attention(query, keys, values, scale=attn.scale)
+            if encoder_hidden_states is None and text is not None:
+                read = text.beside(attn, query, (keys, values), read)
         joined: Tensor = read.transpose(1, 2).flatten(2)  # [N, H, P, d] -> [N, P, H*d]
         for layer in attn.to_out:  # a projection, then dropout
             joined = layer(joined)
@@ -120,7 +158,7 @@ class TextProcessor:
 
 def keys_values(attn: Attention, states: Tensor) -> tuple[Tensor, Tensor]:
     """Keys and values [N, H, L, d] of a layer for states [N, L, D]."""
-    return _heads(attn.to_k(states), attn), _heads(attn.to_v(states), attn)
+    return split_heads(attn.to_k(states), attn), split_heads(attn.to_v(states), attn)
 
 
 def feature_shape(positions: int, latent_shape: tuple[int, int]) -> tuple[int, int]:
@@ -167,6 +205,7 @@ def _require_plain(name: str, attn: Attention) -> None:
         )
 
 
-def _heads(states: Tensor, attn: Attention) -> Tensor:
+def split_heads(states: Tensor, attn: Attention) -> Tensor:
+    """A projection's output by heads: [N, L, H*d] -> [N, H, L, d]."""
     parts: Tensor = states.unflatten(2, (attn.heads, -1))
     return parts.transpose(1, 2)  # [N, L, H*d] -> [N, H, L, d]

@@ -51,12 +51,14 @@ class TextRegion:
         states: [R, L, D]; R is 1 unless the rows of a batch have different texts.
         words: [L], true where a token is text, false at begin, end and padding.
         pooled: [R, W], or None for models that use none.
+        ids: [L], the tokens of the first encoder; None where nobody asks for them.
     """
 
     mask: Tensor
     states: Tensor
     words: Tensor
     pooled: Tensor | None = None
+    ids: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

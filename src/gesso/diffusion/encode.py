@@ -106,6 +106,7 @@ class PromptEncoder:
             states.flatten(0, 1)[None],  # [n, T, D] -> [1, n*T, D]
             _words(ids[0], self.tokenizers[0]).flatten().to(device),
             encoded[-1].pooled,
+            ids[0].flatten(),  # [n, T] -> [n*T]
         )
 
 

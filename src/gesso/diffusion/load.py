@@ -4,6 +4,7 @@ Nothing is ever fetched: whoever wants a repository of the Hub downloads it firs
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -45,6 +46,7 @@ def load_painter(
     vram: int | None = None,
     loras: Sequence[Lora] = (),
     tokenizer: str | Path | None = None,
+    vae: Path | None = None,
     pooled: Pooled | None = None,
 ) -> Painter:
     """A painter from disk.
@@ -55,6 +57,7 @@ def load_painter(
         vram: gigabytes of GPU memory to stay within: 4, 6, 8 or 12.
         loras: added to the weights, each with its own strength.
         tokenizer: for single files, a folder with the vocabulary of CLIP, which those files lack.
+        vae: folder of another autoencoder for the same latents, such as sd-vae-ft-mse.
         pooled: see `Painter`.
 
     Raises:
@@ -75,6 +78,8 @@ def load_painter(
         raise CheckpointError(
             f"{place} is neither a folder nor a file; give a diffusers folder or a .safetensors file on disk"
         )
+    if vae is not None:
+        model = replace(model, vae=_read_part(AutoencoderKL, vae, numbers.vae))
     merge_loras(model, loras)
     plan = plan_memory(device, model.parameters(), vram)
     return Painter(model, device=device, plan=plan, pooled=pooled)

@@ -8,7 +8,7 @@ from diffusers import UNet2DConditionModel
 from torch import Tensor
 
 from gesso.core.errors import UsageError
-from gesso.diffusion.attention import TextAttention, TextCall
+from gesso.diffusion.attention import SelfReader, TextAttention, TextCall
 
 __all__ = ["NoiseModel", "uses_pooled"]
 
@@ -33,7 +33,12 @@ class NoiseModel:
     dtype: torch.dtype
 
     def __call__(
-        self, latents: Tensor, timestep: Tensor, texts: Sequence[TextAttention], pooled: Tensor | None = None
+        self,
+        latents: Tensor,
+        timestep: Tensor,
+        texts: Sequence[TextAttention],
+        pooled: Tensor | None = None,
+        memory: SelfReader | None = None,
     ) -> Tensor:
         """The UNet's prediction for a batch.
 
@@ -42,6 +47,7 @@ class NoiseModel:
             timestep: a scalar, or [N].
             texts: what each part of the batch reads.
             pooled: [N, W] for SDXL; None for SD 1.5.
+            memory: what self-attention reads beside the picture itself, if anything.
 
         Returns:
             [N, C, h, w] in float32.
@@ -62,7 +68,7 @@ class NoiseModel:
             timestep,
             encoder_hidden_states=states,
             added_cond_kwargs=None if pooled is None else self._added(pooled),
-            cross_attention_kwargs={"text": TextCall(shape, texts)},
+            cross_attention_kwargs={"text": TextCall(shape, texts, memory)},
             return_dict=False,
         )[0]
         return predicted.float()

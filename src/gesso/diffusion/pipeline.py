@@ -4,9 +4,10 @@ encode -> start (zeros, or a latent under noise) -> denoise -> decode, and for a
 enlarge and once more from there, with the same texts and the generators going on.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from threading import Lock
+from typing import Any
 
 import torch
 from PIL import Image as Pictures
@@ -18,6 +19,13 @@ from gesso.diffusion.denoise import Kept, Progress, Run, Stage, Watch, denoise
 from gesso.diffusion.encode import Pooled
 from gesso.diffusion.guidance import strategy
 from gesso.diffusion.guide_attention import JoinedText
+from gesso.diffusion.guide_subject import (
+    Cast,
+    NamedSubject,
+    SubjectGuide,
+    named_subjects,
+    require_strategy,
+)
 from gesso.diffusion.guides import Guide
 from gesso.diffusion.latents import (
     Inpaint,
@@ -26,12 +34,17 @@ from gesso.diffusion.latents import (
     generators_for,
     latent_factor,
     picture_latent,
+    pixels_of,
 )
 from gesso.diffusion.memory import MemoryPlan, Residence, plan_memory
 from gesso.diffusion.noise import NoiseModel
 from gesso.diffusion.parts import PaintModel, settle
 from gesso.diffusion.schedule import make_schedule
 from gesso.diffusion.settings import PaintSettings, require_fit
+from gesso.diffusion.subject_adapter import SubjectAdapter
+from gesso.diffusion.subject_latent import SAMPLER, SAMPLER_CONFIG, noised_reference, reference_latent
+from gesso.diffusion.subjects import SubjectFeatures, extract_features
+from gesso.media.subjects import Reference
 
 __all__ = ["Painter"]
 
@@ -79,6 +92,7 @@ class Painter:
         *,
         initial_latent: Tensor | None = None,
         inpaint: Inpaint | None = None,
+        cast: Cast | None = None,
         watch: Watch | None = None,
     ) -> list[Pictures.Image]:
         """Paint a batch of pictures of the same texts.
@@ -89,13 +103,15 @@ class Painter:
             initial_latent: [1 or batch, C, h, w] to begin from, as `canvas_latent` and `picture_latent` give;
                 needed where the strength is below 1, unless a picture to inpaint came.
             inpaint: paint a part of this picture only; it must be of the size asked for.
+            cast: subjects that are to be in the picture, made for this painter.
             watch: who is told about the steps and may stop them.
 
         Returns:
             One picture for each of the batch.
 
         Raises:
-            UsageError: prompts, settings and pictures do not fit each other.
+            UsageError: prompts, settings, subjects and pictures do not fit each other.
+            UnsupportedError: subjects came with a guidance that does not know them.
             PaintingCancelledError: `watch` stopped it.
         """
         settings = settings or PaintSettings()
@@ -103,9 +119,8 @@ class Painter:
         with self._residence.turn(), torch.no_grad():
             if inpaint is not None and initial_latent is None:
                 initial_latent = self.picture_latent(inpaint.picture, settings.size)
-            job = _Job(
-                settings, self._encode(prompts, settings), generators_for(settings.seed, settings.batch)
-            )
+            text = self._encode(prompts, settings)
+            job = _Job(settings, text, generators_for(settings.seed, settings.batch), self._named(cast, text))
             pictures = self._pass(job, initial_latent, inpaint, _Reporter(self, watch or Watch(), "first"))
             if settings.hires is not None:
                 pictures = self._enlarge(job, pictures, _Reporter(self, watch or Watch(), "hires"))
@@ -120,6 +135,31 @@ class Painter:
         """The latent of a picture, to begin from with a strength below 1."""
         with self._residence.turn(), self._residence.using(self.model.vae):
             return picture_latent(self.model.vae, picture, size).to(self.device)
+
+    def features(
+        self, reference: Reference, noun: str, adapter: SubjectAdapter, seed: int = 0
+    ) -> SubjectFeatures:
+        """What self-attention keeps of a reference picture; serves any number of pictures of this painter.
+
+        Args:
+            reference: sides are multiples of `factor`.
+            noun: what the subject is, the only text that the pass reads.
+            adapter: to this painter's UNet.
+            seed: of the noise that is drawn for latent and timestep.
+        """
+        size = reference.image.size
+        with self._residence.turn(), torch.no_grad():
+            with self._residence.using(*self.model.text.encoders):
+                text = self._cast(self.model.text.plain(noun, torch.ones(1, 1), self.pooled or "projected"))
+            draws = [draw_noise(generators_for(seed, 1), self._latent_shape(size))]
+            draws.append(draw_noise(generators_for(seed + 1, 1), self._latent_shape(size)))
+            with self._residence.using(self.model.vae):
+                latent = reference_latent(self.model.vae, pixels_of(reference.image), draws[0])
+            noisy = noised_reference(latent, draws[1], self._sampling(SAMPLER)).to(self.device)
+            mask = torch.from_numpy(reference.mask)[None, None].to(self.device)  # [1, 1, rows, columns]
+            noise = NoiseModel(self.model.unet, size, self.plan.precision.model)
+            with self._residence.using(self.model.unet, layered=True):
+                return extract_features(noise, adapter, noisy, mask, text)
 
     def preview(self, latents: Tensor) -> list[Pictures.Image]:
         """Small pictures of latents [B, C, h, w], one pixel for each cell; the first call fits the map."""
@@ -160,7 +200,7 @@ class Painter:
             settings.sampler,
             settings.steps,
             settings.strength,
-            config=self.model.scheduler,
+            config=self._sampling(settings.sampler),
             device=self.device,
         )
         run = Run(
@@ -182,8 +222,22 @@ class Painter:
         channels: int = self.model.vae.config["latent_channels"]
         return channels, size[1] // self.factor, size[0] // self.factor
 
+    def _sampling(self, sampler: str) -> Mapping[str, Any]:
+        """The checkpoint's scheduler config; DDIM, by which MoMA paints, as MoMA sets it."""
+        return {**self.model.scheduler, **SAMPLER_CONFIG} if sampler == SAMPLER else self.model.scheduler
+
+    def _named(self, cast: Cast | None, text: PromptText) -> tuple[Cast, list[NamedSubject]] | None:
+        if cast is None:
+            return None
+        return cast, named_subjects(cast, text.regions, self.model.text.tokenizers[0])
+
     def _guide(self, job: "_Job") -> Guide:
         noise = NoiseModel(self.model.unet, job.settings.size, self.plan.precision.model)
+        if job.cast is not None:
+            cast, named = job.cast
+            joined = require_strategy(strategy(job.settings.guidance))
+            batch, follows = job.settings.batch, cast.follows
+            return SubjectGuide(noise, job.text, named, cast.adapter, batch, joined=joined, follows=follows)
         return strategy(job.settings.guidance).guide(noise, job.text, job.settings.batch)
 
     def _kept(self, inpaint: Inpaint, noise: Tensor) -> Kept:
@@ -210,6 +264,7 @@ class _Job:
     settings: PaintSettings
     text: PromptText
     generators: list[torch.Generator]
+    cast: tuple[Cast, list[NamedSubject]] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

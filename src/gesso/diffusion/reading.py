@@ -17,7 +17,7 @@ from torch.nn import functional
 from gesso.diffusion.attention import keys_values
 from gesso.diffusion.conditions import SHOWN, TextRegion
 
-__all__ = ["BlendedReading", "ScoreReading", "fit_mask"]
+__all__ = ["BlendedReading", "ScoreReading", "Visible", "fit_mask"]
 
 
 def fit_mask(mask: Tensor, shape: tuple[int, int]) -> Tensor:
@@ -25,7 +25,7 @@ def fit_mask(mask: Tensor, shape: tuple[int, int]) -> Tensor:
     return functional.interpolate(mask[None, None], size=shape, mode="nearest-exact")[0, 0]
 
 
-class _Visible(NamedTuple):
+class Visible(NamedTuple):
     """What there is to see at one resolution.
 
     tokens: [L], numbers of the tokens that are seen anywhere.
@@ -60,13 +60,13 @@ class ScoreReading:
         self._copies = copies
         self._keep = keep
         self._layers: dict[Attention, tuple[Tensor, Tensor]] = {}
-        self._shapes: dict[tuple[int, int], _Visible] = {}
+        self._shapes: dict[tuple[int, int], Visible] = {}
         self.rows = copies * len(self._states)
         self.preview = _repeat(regions[0].states, copies)
 
     def attend(self, attn: Attention, query: Tensor, shape: tuple[int, int]) -> Tensor:
         """See `TextAttention.attend`."""
-        seen = self._visible(shape).seen
+        seen = self.visible(shape).seen
         keys, values = self.keys_values(attn, shape)
         mask = None if seen is None else seen[None, None]  # [1, 1, P, L]
         return functional.scaled_dot_product_attention(query, keys, values, attn_mask=mask, scale=attn.scale)
@@ -74,7 +74,7 @@ class ScoreReading:
     def keys_values(self, attn: Attention, shape: tuple[int, int]) -> tuple[Tensor, Tensor]:
         """Scaled keys, and values, of a layer for every row: [N, H, L, d]."""
         if attn not in self._layers:
-            visible = self._visible(shape)
+            visible = self.visible(shape)
             # what is kept must not carry the gradient of one step into the next
             with torch.set_grad_enabled(torch.is_grad_enabled() and not self._keep):
                 keys, values = keys_values(attn, self._states[:, visible.tokens])
@@ -85,7 +85,8 @@ class ScoreReading:
             self._layers[attn] = made
         return self._layers[attn]
 
-    def _visible(self, shape: tuple[int, int]) -> _Visible:
+    def visible(self, shape: tuple[int, int]) -> Visible:
+        """What there is to see at the size of a feature map."""
         if shape not in self._shapes:
             self._shapes[shape] = _look(self._masks, self._lengths, shape)
         return self._shapes[shape]
@@ -149,11 +150,11 @@ class BlendedReading:
         return self._shapes[shape]
 
 
-def _look(masks: Sequence[Tensor], lengths: Sequence[int], shape: tuple[int, int]) -> _Visible:
+def _look(masks: Sequence[Tensor], lengths: Sequence[int], shape: tuple[int, int]) -> Visible:
     tokens, scales, seen = zip(*_regions_at(masks, lengths, shape), strict=True)
     together = torch.cat(seen, dim=1)  # [P, L]
     whole = bool(together.all())
-    return _Visible(torch.cat(tokens), torch.cat(scales), None if whole else together)
+    return Visible(torch.cat(tokens), torch.cat(scales), None if whole else together)
 
 
 def _regions_at(

@@ -17,10 +17,13 @@ BUILDERS: Final = {
     "mini-lm": "gesso.engines.builders:build_text_chat",
     "mini-llava": "gesso.engines.builders:build_llava",
     "mini-omost": "gesso.engines.plan_build:build_planner",
+    "mini-moma": "gesso.engines.personalize_build:build_personalizer",
+    "mini-sd": "gesso.engines.paint_build:build_painter",
     "mini-sdxl": "gesso.engines.paint_build:build_painter",
     "llava": "gesso.engines.builders:build_llava",
     "mgm": "gesso.engines.builders:build_mgm",
     "megrez": "gesso.engines.builders:build_megrez",
+    "moma": "gesso.engines.personalize_build:build_personalizer",
     "megrez-3b-instruct": "gesso.engines.builders:build_instruct",
     "omost": "gesso.engines.plan_build:build_omost",
     "realvisxl_v4.0": "gesso.engines.paint_build:build_painter",
@@ -126,6 +129,6 @@ omost-phi-3-mini-128k-8bits | mit base | 3_821_079_552 | | canvas composer on Ph
 [omost SG161222 | text > image | 0.2]
 RealVisXL_V4.0 | openrail++ | 3_468_837_867 | | the SDXL that Omost paints with; others of its shape will do
 
-[moma KunpengSong | text image > image | 0.4]
+[moma KunpengSong | text image > image | 0.2]
 MoMA_llava_7b | none | 8_185_675_707 | sd-1.5 sd-vae clip | paints this subject, on Stable Diffusion 1.5
 """

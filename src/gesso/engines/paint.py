@@ -158,6 +158,9 @@ class PaintEngine:
             UsageError: the recipe is another model's, wants a picture that did not come, or none that did.
         """
         self._require_same(recipe)
+        if any(each.subjects for each in recipe.history):
+            raise UsageError("the picture shows subjects by references, which its recipe lacks; paint it "
+                             "once more with gesso personalize or paint --subject")  # fmt: skip
         first, *later = recipe.history
         if first.start != "picture" and source is not None:
             raise UsageError("a picture to begin from came, but this one began from none; leave it out")

@@ -44,6 +44,7 @@ class PaintLoading:
         vram: gigabytes of GPU memory to stay within: 4, 6, 8 or 12; None takes what is there.
         lora: LoRA files, each as PATH or PATH:STRENGTH.
         tokenizer: for single files, a folder with CLIP's vocabulary, which they lack.
+        vae: folder or repository of another autoencoder to use in place of the model's own.
         threads: CPU threads of torch, for the whole process; None takes one for the mini.
     """
 
@@ -51,6 +52,7 @@ class PaintLoading:
     vram: int | None = None
     lora: tuple[str, ...] = ()
     tokenizer: str | None = None
+    vae: str | None = None
     threads: int | None = None
 
     @property
@@ -100,7 +102,12 @@ def _built(place: Path, name: str, loading: PaintLoading) -> PaintEngine:
     if threads is not None:
         torch.set_num_threads(threads)
     loras = loading.loras
-    painter = load_painter(place, device=device, vram=loading.vram, loras=loras, tokenizer=loading.tokenizer)
+    vae = None if loading.vae is None else folder_of(loading.vae)
+    painter = load_painter(
+        place, device=device, vram=loading.vram, loras=loras, tokenizer=loading.tokenizer, vae=vae
+    )
+    if vae is not None:
+        files = [*files, *sorted(vae.glob("*.safetensors"))]
     info = PaintModelInfo(
         name=name,
         weights=_digest(files, loras),

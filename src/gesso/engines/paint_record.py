@@ -22,6 +22,7 @@ __all__ = [
     "PaintModelInfo",
     "PaintRecipe",
     "Start",
+    "SubjectNote",
     "made_here",
     "model_told",
 ]
@@ -86,6 +87,33 @@ class MadeWith:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SubjectNote:
+    """A subject that is in a picture; the reference itself is not kept.
+
+    Attributes:
+        noun: what it is.
+        prompt: what was said of the new picture of it.
+        region: number of the canvas's region it stands in, from 1; 0 is the whole picture.
+        strength: how much the reference's features counted.
+        reference: digest of the reference, at the size it was looked at.
+        mask: digest of its mask, the same.
+        seed: of the noise it was looked at under.
+        adapter: name or path of the adapter.
+        weights: digest of the adapter's weights.
+    """
+
+    noun: str
+    prompt: str
+    region: int = 0
+    strength: float = 1.0
+    reference: str = ""
+    mask: str = ""
+    seed: int = 0
+    adapter: str = ""
+    weights: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PaintRecipe:
     """Everything a picture follows from; with it the same machine paints the same pixels again.
 
@@ -106,6 +134,7 @@ class PaintRecipe:
         before: the recipe of the picture a part of which was painted anew.
         boxes: which parts of it, in cells of the canvas.
         feather: width of the soft border inside them, in pixels.
+        subjects: who is in the picture, by references.
         made_with: versions, device and threads.
 
     Raises:
@@ -129,6 +158,7 @@ class PaintRecipe:
     before: Optional["PaintRecipe"] = None
     boxes: tuple[Box, ...] = ()
     feather: int = 0
+    subjects: tuple[SubjectNote, ...] = ()
     made_with: MadeWith = field(default_factory=MadeWith)
 
     def __post_init__(self) -> None:
@@ -168,6 +198,7 @@ class PaintRecipe:
             "canvas": self.canvas.to_dict(),
             "settings": asdict(self.settings),
             "before": self.before.to_dict() if self.before else None,
+            "subjects": [asdict(each) for each in self.subjects],
             "made_with": asdict(self.made_with),
         }
 

@@ -16,11 +16,13 @@ from gesso.core.errors import MediaError
 from gesso.media.fetch import DEFAULT_POLICY, FetchPolicy
 from gesso.media.sources import opened
 
-__all__ = ["MAX_PIXELS", "data_url", "load_image"]
+__all__ = ["MAX_PIXELS", "data_url", "load_image", "load_with_alpha"]
 
 # PIL itself only warns above 89 million and gives up above 179; as RGB this many take 300 MB
 MAX_PIXELS: Final = 100_000_000
 """Largest picture that is decoded; a header that announces more is refused before decoding."""
+
+OPAQUE: Final = 255
 
 # PIL reads more, but some of its readers run other programs or are seldom tested
 _FORMATS: Final = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
@@ -51,6 +53,26 @@ def load_image(source: Any, policy: FetchPolicy = DEFAULT_POLICY) -> Image.Image
         return _decode(file, name)
 
 
+def load_with_alpha(
+    source: Any, policy: FetchPolicy = DEFAULT_POLICY
+) -> tuple[Image.Image, Image.Image | None]:
+    """Read a picture as `load_image` does, and its transparency beside it.
+
+    Returns:
+        RGB, and the alpha channel (0 is clear, 255 is opaque); None where the picture is opaque everywhere.
+
+    Raises:
+        MediaError: as in `load_image`.
+        UsageError: as in `load_image`.
+    """
+    if isinstance(source, Image.Image):
+        return _rgb_and_alpha(source, "the PIL image")
+    with opened(source, policy, kind="image", noun="picture", others="a PIL image") as (file, name):
+        with _damage(name):
+            image = Image.open(file, formats=_FORMATS)
+        return _rgb_and_alpha(image, name)
+
+
 def data_url(image: Image.Image) -> str:
     """A picture as a `data:` URL that holds a PNG file, of what `load_image` makes of it."""
     file = BytesIO()
@@ -63,6 +85,15 @@ def _decode(file: Any, name: str) -> Image.Image:
         # reads the header alone; pixels follow in `_as_rgb`, once their number is known to be bearable
         image = Image.open(file, formats=_FORMATS)
     return _upright_rgb(image, name)
+
+
+def _rgb_and_alpha(image: Image.Image, name: str) -> tuple[Image.Image, Image.Image | None]:
+    rgb = _upright_rgb(image, name)
+    if not image.has_transparency_data:
+        return rgb, None
+    with _damage(name):
+        alpha = ImageOps.exif_transpose(image).convert("RGBA").getchannel("A")
+    return rgb, None if alpha.getextrema()[0] == OPAQUE else alpha
 
 
 def _upright_rgb(image: Image.Image, name: str) -> Image.Image:

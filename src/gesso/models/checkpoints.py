@@ -23,6 +23,7 @@ from transformers import PreTrainedConfig, PreTrainedModel
 from gesso.core.errors import CheckpointError
 
 __all__ = [
+    "DAMAGE",
     "KeyRule",
     "check_complete",
     "fill",

@@ -40,5 +40,5 @@ def spoken_texts(scene: Scene, rng: Random, language: str, count: int) -> list[U
         replace(thing, sign=None) for thing in rng.sample(scene.things, min(TOLD, len(scene.things)))
     )
     part = replace(scene, things=things[: rng.randint(1, TOLD)])
-    told = wish(part, rng, language) if rng.random() < 0.5 else describe(part, language)
+    told = wish(part, rng, language).text if rng.random() < 0.5 else describe(part, language)
     return [*asked, Utterance(told, None, language)]

@@ -21,6 +21,7 @@ from gesso.train.objectives.language import LanguageObjective
 from gesso.train.objectives.planning import PlanningObjective
 from gesso.train.objectives.preference import PreferenceObjective
 from gesso.train.objectives.speech import SpeechObjective
+from gesso.train.objectives.subject_feature import SubjectFeatureObjective
 from gesso.train.objectives.text_facts import TextFactsObjective
 from gesso.train.objectives.vision_language import VisionLanguageObjective
 from gesso.train.pictures import PictureStore
@@ -42,6 +43,7 @@ SOURCES: Final = {
     "autoencoder": "what makes a painter's latents",
     "text_encoder": "a painter's first text encoder",
     "text_encoder_2": "a painter's second text encoder",
+    "features": "the first stage of a model that paints subjects",
 }
 USED: Final[dict[str, set[str]]] = {
     "dense": {"init"},
@@ -56,6 +58,8 @@ USED: Final[dict[str, set[str]]] = {
     "judge": set(),
     "distil": {"init", "vision"},
     "speech": {"init"},
+    "subject-feature": {"language", "vision"},
+    "subject-attention": {"init", "language", "features"},
 }
 """Settings of `SOURCES` that each objective reads."""
 
@@ -63,6 +67,8 @@ DATA: Final[dict[str, set[str]]] = {
     "vision-language": {"storybook", "llava-json", "storybook-speech", "records"},
     "planning": {"storybook", "messages", "boxes"},
     "preference": {"storybook", "messages"},
+    "subject-feature": {"storybook", "subjects"},
+    "subject-attention": {"storybook", "subjects"},
 }
 """The data sources of each objective; others take the storybook alone."""
 
@@ -81,7 +87,8 @@ def build_objective(recipe: Recipe) -> Objective:
             raise ConfigError(f"model.{name} means nothing to a {recipe.objective} recipe ({SOURCES[name]}); "
                               "leave it out")  # fmt: skip
     for name in ("autoencoder", "diffusion", "preference"):
-        if getattr(recipe, name) is not None and recipe.objective != name:
+        shared = name == "diffusion" and recipe.objective == "subject-attention"
+        if getattr(recipe, name) is not None and recipe.objective != name and not shared:
             raise ConfigError(f"{name} settings mean nothing to a {recipe.objective} recipe; leave them out")
     allowed = DATA.get(recipe.objective, {"storybook"})
     if recipe.data.source not in allowed:
@@ -108,6 +115,8 @@ def build_objective(recipe: Recipe) -> Objective:
             return SpeechObjective(recipe)
         case "judge":
             return JudgeObjective(recipe)
+        case "subject-feature":
+            return SubjectFeatureObjective(recipe)
         case _:
             return _painting(recipe)
 
@@ -144,7 +153,10 @@ def _painting(recipe: Recipe) -> Objective:
         raise MissingExtraError("diffusers", "paint")
     from gesso.train.objectives.autoencoder import AutoencoderObjective
     from gesso.train.objectives.diffusion import DiffusionObjective
+    from gesso.train.objectives.subject_attention import SubjectAttentionObjective
 
+    if recipe.objective == "subject-attention":
+        return SubjectAttentionObjective(recipe)
     return AutoencoderObjective(recipe) if recipe.objective == "autoencoder" else DiffusionObjective(recipe)
 
 

@@ -1,4 +1,4 @@
-"""Latents from noise and texts: a UNet of SDXL's shape that paints the storybook.
+"""Latents from noise and texts: a UNet of SDXL's or SD 1.5's shape that paints the storybook.
 
 Half of what it must learn is where things are: most pictures are told by the regions of their canvas program,
 read through the same attention as the painter's, and the rest by one text for the whole picture.
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -35,7 +35,7 @@ from gesso.train.pictures import BACKGROUND, PictureStore
 from gesso.train.prompts import NEGATIVES, Form, Windows, conditions
 from gesso.train.regions import BatchReading
 
-__all__ = ["DiffusionBatch", "DiffusionObjective", "min_snr_weights"]
+__all__ = ["DiffusionBatch", "DiffusionObjective", "min_snr_weights", "timestep_sample"]
 
 STEPS: Final = int(TRAINED["num_train_timesteps"])
 PROJECTED: Final[Mapping[str, bool]] = {"regions": False, "description": True, "caption": True}
@@ -115,7 +115,7 @@ class DiffusionObjective:
         return DiffusionBatch(
             latents=latents,
             noise=torch.from_numpy(noise),
-            timesteps=torch.from_numpy(_timesteps(random, len(examples))),
+            timesteps=torch.from_numpy(timestep_sample(random, len(examples))),
             weights=self._cell_weights(examples),
             ids=torch.tensor(windows),
             boxes=torch.tensor(boxes),
@@ -201,7 +201,7 @@ def min_snr_weights(scheduler: DDPMScheduler, timesteps: Tensor, settings: Diffu
     return weights
 
 
-def _timesteps(random: np.random.Generator, count: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def timestep_sample(random: np.random.Generator, count: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     """One timestep from each of `count` equal stretches, so that no batch misses a noise level by chance.
 
     arXiv 2107.00630, appendix I.1; there the whole grid is moved at once.
@@ -233,15 +233,18 @@ def _begun(recipe: Recipe) -> UNet2DConditionModel | None:
 def _unet(recipe: Recipe, latent: tuple[int, int, int], texts: PainterTexts) -> UNet2DConditionModel:
     """A new UNet; what follows from latents and texts need not be in the recipe."""
     sizes = arguments_of(recipe, "unet", UNet2DConditionModel)
-    ids = sizes.get("addition_time_embed_dim", 32)
-    return UNet2DConditionModel(**{
+    common: dict[str, Any] = {
         "sample_size": latent[1],
         "in_channels": latent[0],
         "out_channels": latent[0],
         "cross_attention_dim": texts.width,
         "use_linear_projection": True,
-        "addition_embed_type": "text_time",
-        "addition_time_embed_dim": ids,
-        "projection_class_embeddings_input_dim": texts.pooled_width + 6 * ids,
-        **sizes,
-    })  # fmt: skip
+    }
+    if texts.pooled_width:
+        ids = sizes.get("addition_time_embed_dim", 32)
+        common |= {
+            "addition_embed_type": "text_time",
+            "addition_time_embed_dim": ids,
+            "projection_class_embeddings_input_dim": texts.pooled_width + 6 * ids,
+        }
+    return UNet2DConditionModel(**{**common, **sizes})

@@ -1,0 +1,135 @@
+"""Options for reference pictures: where the subject is, how much it counts, and what looks at it."""
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+
+import typer
+from rich.markup import escape
+
+from gesso.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from PIL import Image as Pictures
+
+    from gesso.cli.paint_options import PainterOptions
+    from gesso.engines.options import LoadOptions
+    from gesso.engines.personalize import Personalizer
+
+__all__ = ["DEFAULT_ADAPTER", "AdapterOptions", "SubjectOptions", "read_reference"]
+
+DEFAULT_ADAPTER: Final = "mini-moma"
+
+SUBJECT, ADAPTER = "Subject", "Adapter"
+
+Cutout = Literal["contrast", "grabcut", "rembg"]
+
+
+def _subject(text: str, *names: str) -> Any:
+    return typer.Option(*names, help=text, show_default=False, rich_help_panel=SUBJECT)
+
+
+def _adapter(text: str) -> Any:
+    return typer.Option(help=text, show_default=False, rich_help_panel=ADAPTER)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubjectOptions:
+    """How references are read, and how much they count."""
+
+    texture: Annotated[
+        bool, _subject("Give the subject a new texture; without it, a new context.", "--texture")
+    ] = False
+    subject_strength: Annotated[
+        float | None,
+        _subject("How much the reference counts [1 for a context, up to 1.2; 0.4 for a texture, up to 0.6]."),
+    ] = None
+    cutout: Annotated[
+        Cutout,
+        _subject("How the subject is found where neither mask nor transparency tells it [contrast]."),
+    ] = "contrast"
+    fit: Annotated[
+        Literal["keep", "squash"],
+        _subject("What becomes of references that are not square: kept, or squashed as in the original."),
+    ] = "keep"
+    threshold: Annotated[
+        int, _subject("Grey levels of the mask above this are subject [0, as in the original].")
+    ] = 0
+
+    def strength(self) -> float:
+        """How much the reference counts; what is unusual is said.
+
+        Raises:
+            UsageError: it is negative or no number.
+        """
+        from gesso.cli.output import note
+        from gesso.engines.personalize import MODES, strength_warning
+
+        mode: Literal["context", "texture"] = "texture" if self.texture else "context"
+        if self.subject_strength is None:
+            return MODES[mode][0]
+        if not 0 <= self.subject_strength <= 10:
+            raise UsageError(f"subject strength is {self.subject_strength}; it must be in 0..10, and is "
+                             "usually 0.4 to 1.2")  # fmt: skip
+        warning = strength_warning(mode, self.subject_strength)
+        if warning is not None:
+            note(warning)
+        return self.subject_strength
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdapterOptions:
+    """What looks at references."""
+
+    adapter: Annotated[
+        str | None,
+        _adapter(f"A MoMA by name or folder, or an IP-Adapter's file [{DEFAULT_ADAPTER}]."),
+    ] = None
+    language: Annotated[str | None, _adapter("Folder of MoMA's LLaVA, if it lies elsewhere.")] = None
+    encoder: Annotated[str | None, _adapter("Folder of IP-Adapter's CLIP, if it lies elsewhere.")] = None
+
+    def refuse(self, look: SubjectOptions) -> None:
+        """Refuse what means nothing without a subject.
+
+        Raises:
+            UsageError: names the option.
+        """
+        given = [each.name for part in (self, look) for each in fields(part)
+                 if getattr(part, each.name) != each.default]  # fmt: skip
+        if given:
+            raise UsageError(
+                f"--{given[0].replace('_', '-')} came without a --subject; add one, or leave it out"
+            )
+
+    def load(self, model: "PainterOptions", options: "LoadOptions") -> "Personalizer":
+        """Load adapter and painter."""
+        from gesso.cli.loading import quiet_transformers
+        from gesso.cli.output import err
+        from gesso.engines.personalize_build import SubjectLoading, load_personalizer
+
+        name = self.adapter or DEFAULT_ADAPTER
+        loading = SubjectLoading(
+            painter=model.painter, paint=model.loading(options), language=self.language, encoder=self.encoder
+        )
+        with err.status(f"loading {escape(name)}"):
+            quiet_transformers()
+            return load_personalizer(name, loading)
+
+
+def read_reference(
+    source: str | Path, mask: str | Path | None, cutout: Cutout
+) -> "tuple[Pictures.Image, Pictures.Image]":
+    """A reference and its mask: from a file, else from its transparency, else found in it.
+
+    Raises:
+        MediaError: a picture cannot be read.
+        UsageError: nothing stands out in it.
+        MissingExtraError: what is to find it is not installed.
+    """
+    from gesso.media.cutout import cut_out
+    from gesso.media.images import load_image, load_with_alpha
+
+    image, alpha = load_with_alpha(source)
+    if mask is not None:
+        return image, load_image(mask).convert("L")
+    return image, cut_out(image, cutout) if alpha is None else alpha

@@ -1,0 +1,187 @@
+"""Painting given subjects in the storybook world: is it still this subject, and where it was wanted?"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
+from hashlib import blake2b
+from itertools import count as numbers
+from itertools import islice
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, runtime_checkable
+
+import numpy as np
+from PIL import Image
+
+from gesso.canvas.vocabulary import LOCATIONS
+from gesso.core.digests import weights_digest
+from gesso.core.errors import UnknownNameError, UnsupportedError
+from gesso.evaluate.judge import Judge, Verdict, judge_folder
+from gesso.evaluate.task import Model, Record, Sample
+from gesso.evaluate.tasks.fresh import groups, require_fresh
+from gesso.storybook.draw import draw_with_map
+from gesso.storybook.judging import crop
+from gesso.storybook.scene import Thing
+from gesso.storybook.subjects import SubjectPair, subject_pair
+from gesso.storybook.where import place_seen
+
+if TYPE_CHECKING:  # diffusers is an extra, and without it there is no painter to evaluate
+    from gesso.diffusion.settings import PaintSettings
+
+__all__ = ["ADAPTERS", "Personalizes", "StorybookSubject", "SubjectSample", "swap_background"]
+
+ADAPTERS: Final = ("moma", "background-swap")
+"""What puts the subject into the picture: the model, or scissors."""
+
+TOGETHER: Final = 4
+
+
+@runtime_checkable
+class Personalizes(Protocol):
+    """What paints given subjects, such as the engine of mini-moma."""
+
+    engine: Any
+
+    def look(self, image: Image.Image, mask: Image.Image, noun: str) -> Any:
+        """Look at a reference."""
+        ...
+
+    def paint(self, seen: Any, prompt: str, settings: "PaintSettings", *, strength: float) -> Sequence[Any]:
+        """Pictures of what was seen."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectSample(Sample):
+    """A pair of scenes with one subject, and the seed of the new picture's noise."""
+
+    pair: SubjectPair
+    noise: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StorybookSubject:
+    """Pictures of given subjects; the score is the share in which subject and context are both right.
+
+    Figures: "subject", some square of the picture shows the kind in its colour, pattern and second colour;
+    "context", the kind stands where the prompt has it, in the place of the prompt; "located" and "place" are
+    the halves of that, "kind" is the subject's kind alone, wherever it is.
+
+    Attributes:
+        split: "test", "novel" (unseen pairs of kind and colour) or "val".
+        adapter: one of `ADAPTERS`.
+        strength: how much references count.
+        steps: steps of the sampler; None takes the model's own number.
+        scale: guidance scale; None takes the model's own.
+        judge: folder of the judge; None takes the one that comes with the package.
+    """
+
+    name: ClassVar[str] = "storybook-subject"
+    split: str = "test"
+    adapter: str = "moma"
+    strength: float = 1.0
+    steps: int | None = None
+    scale: float | None = None
+    judge: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse training data and unknown names."""
+        require_fresh(self.split)
+        if self.adapter == "ip-adapter":
+            raise UnsupportedError("no IP-Adapter was trained on the storybook, so there is none to compare "
+                                   "with; choose moma or background-swap")  # fmt: skip
+        if self.adapter not in ADAPTERS:
+            raise UnknownNameError("adapter", self.adapter, ADAPTERS)
+
+    def settings(self) -> dict[str, Any]:
+        """All choices by name; of the judge, what its weights are."""
+        return {**asdict(self), "judge": weights_digest(judge_folder(self.judge))}
+
+    def check(self, model: Model, count: int) -> None:
+        """Refuse models that paint no subjects, and a missing judge."""
+        self._painting(_personalizer(model, self.name), 0)
+        _judge(self.judge)
+
+    def rounds(self, seed: int, count: int, batch: int) -> Iterator[Sequence[SubjectSample]]:
+        """The first `count` pairs, few at a time."""
+        samples = islice((self._sample(seed, number) for number in numbers()), count)
+        return groups(samples, min(batch, TOGETHER))
+
+    def ask(self, model: Model, samples: Sequence[SubjectSample], batch: int) -> list[Record]:
+        """Paint the pictures and judge them."""
+        painter = _personalizer(model, self.name)
+        return [self._record(sample, self.paint(painter, sample)) for sample in samples]
+
+    def paint(self, painter: Personalizes, sample: SubjectSample) -> Image.Image:
+        """The picture of one sample."""
+        settings = self._painting(painter, sample.noise)
+        image, numbered = draw_with_map(sample.pair.reference, settings.size[0])
+        mask = Image.fromarray((numbered > 0).astype(np.uint8) * 255)
+        seen = painter.look(image, mask, sample.pair.noun)
+        if self.adapter == "background-swap":
+            # the painter's own picture of the words, with the reference's cut-out pasted over it
+            (painted,) = painter.paint(seen, sample.pair.prompt, settings, strength=0.0)
+            return swap_background(image, mask, painted.image)
+        (painted,) = painter.paint(seen, sample.pair.prompt, settings, strength=self.strength)
+        found: Image.Image = painted.image
+        return found
+
+    def _record(self, sample: SubjectSample, picture: Image.Image) -> Record:
+        wanted = sample.pair.subject
+        # where it should be, where it was, and everywhere else
+        boxes = [wanted.box, sample.pair.reference.things[0].box]
+        boxes += [replace(wanted, location=each).box for each in LOCATIONS if each != wanted.location]
+        verdicts = _judge(self.judge).verdicts([crop(picture, box) for box in boxes])
+        place = place_seen(picture, wanted.box) == sample.pair.target.place
+        located = verdicts[0].kind == wanted.kind
+        figures = {
+            "subject": any(_kept(wanted, verdict) for verdict in verdicts),
+            "context": located and place,
+            "located": located,
+            "place": place,
+            "kind": any(verdict.kind == wanted.kind for verdict in verdicts),
+        }
+        right = figures["subject"] and figures["context"]
+        extras = {name: float(value) for name, value in figures.items()}
+        return Record.of(sample, str(verdicts[0]), float(right), extras)
+
+    def _painting(self, painter: Personalizes, seed: int) -> "PaintSettings":
+        own: PaintSettings = painter.engine.defaults
+        return replace(
+            own,
+            batch=1,
+            seed=seed,
+            steps=own.steps if self.steps is None else self.steps,
+            guidance_scale=own.guidance_scale if self.scale is None else self.scale,
+        )
+
+    def _sample(self, seed: int, number: int) -> SubjectSample:
+        pair = subject_pair(self.split, seed, number)
+        noise = blake2b(f"{self.name}/{seed}/{number}".encode(), digest_size=6).digest()
+        target = str(Verdict.of(pair.subject))
+        kind = pair.subject.pattern
+        return SubjectSample(str(number), kind, pair.prompt, target, pair, int.from_bytes(noise, "big"))
+
+
+def swap_background(image: Image.Image, mask: Image.Image, behind: Image.Image) -> Image.Image:
+    """A reference's subject cut out and laid over another picture, where it was."""
+    swapped = behind.convert("RGB").resize(image.size)
+    swapped.paste(image, mask=mask)
+    return swapped
+
+
+def _kept(wanted: Thing, verdict: Verdict) -> bool:
+    """Whether a square shows the subject in its looks; of a plain thing any second colour will do."""
+    looks = (verdict.kind, verdict.colour, verdict.pattern) == (wanted.kind, wanted.colour, wanted.pattern)
+    return looks and wanted.second_colour in (None, verdict.second_colour)
+
+
+def _personalizer(model: Model, task: str) -> Personalizes:
+    engine = getattr(model, "engine", model)
+    if not isinstance(engine, Personalizes):
+        raise UnsupportedError(f"{task} is for models that paint given subjects, which {model.name} is not; "
+                               "evaluate mini-moma, or a folder of `gesso train mini/moma`")  # fmt: skip
+    return engine
+
+
+@lru_cache(maxsize=1)
+def _judge(folder: str | None) -> Judge:
+    return Judge.load(folder)

@@ -1,0 +1,163 @@
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from engines.painting import canvas, painter_folder
+from engines.subjects import disc_mask, ip_adapter_file, moma_folder, reference
+from gesso.api import Model
+from gesso.core.errors import CheckpointError, UnsupportedError, UsageError
+from gesso.engines.paint_build import PaintLoading
+from gesso.engines.paint_recipe import Painting
+from gesso.engines.personalize import strength_warning
+from gesso.engines.personalize_build import SubjectLoading, load_personalizer
+
+PROMPT = "a red boat on the sea"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return moma_folder(tmp_path_factory.mktemp("moma"))
+
+
+@pytest.fixture(scope="module")
+def moma(folder):
+    return load_personalizer(str(folder), SubjectLoading(paint=PaintLoading(device="cpu")))
+
+
+def quick(moma, **changes):
+    return moma.engine.settings({"steps": 3, "size": (32, 32), **changes})
+
+
+def pixels(painting):
+    return np.asarray(painting.image).astype(int)
+
+
+@pytest.fixture(scope="module")
+def boat(moma):
+    return moma.look(reference(), disc_mask(), "boat")
+
+
+def test_the_reference_changes_the_picture(moma, boat):
+    (picture,) = moma.paint(boat, PROMPT, quick(moma))
+    (weak,) = moma.paint(boat, PROMPT, quick(moma), strength=0.1)
+    other = moma.look(reference((40, 60)), disc_mask((40, 60)), "boat")
+    (another,) = moma.paint(other, PROMPT, quick(moma))
+    assert (pixels(picture) != pixels(weak)).any()
+    assert (pixels(picture) != pixels(another)).any()
+
+
+def test_pictures_of_a_batch_are_those_painted_alone(moma, boat):
+    together = moma.paint(boat, PROMPT, quick(moma, batch=2, seed=5))
+    alone = [moma.paint(boat, PROMPT, quick(moma, seed=seed))[0] for seed in (5, 6)]
+    for one, other in zip(together, alone, strict=True):
+        assert abs(pixels(one) - pixels(other)).max() <= 1
+
+
+@pytest.mark.parametrize("size", [(48, 32), (32, 64)])
+def test_any_shape_is_painted(moma, boat, size):
+    assert moma.paint(boat, PROMPT, quick(moma, size=size))[0].image.size == size
+
+
+def test_threads_do_not_mix(moma, boat):
+    other = moma.look(reference((40, 60)), disc_mask((40, 60)), "boat", seed=9)
+    jobs = [(boat, 1.0), (other, 0.4), (boat, 0.4), (other, 1.0)]
+    run = lambda job: pixels(moma.paint(job[0], PROMPT, quick(moma), strength=job[1])[0])  # noqa: E731
+    one_by_one = [run(job) for job in jobs]
+    with ThreadPoolExecutor(4) as pool:
+        at_once = list(pool.map(run, jobs))
+    for first, second in zip(one_by_one, at_once, strict=True):
+        assert np.array_equal(first, second)
+
+
+def test_the_painter_paints_as_before_without_subjects(moma, boat):
+    before = moma.engine.paint(canvas("red fish"), quick(moma))[0]
+    moma.paint(boat, PROMPT, quick(moma))
+    assert np.array_equal(pixels(before), pixels(moma.engine.paint(canvas("red fish"), quick(moma))[0]))
+
+
+def test_the_picture_carries_its_recipe(moma, boat, tmp_path):
+    (picture,) = moma.paint(boat, PROMPT, quick(moma), strength=0.7)
+    picture.save(tmp_path / "boat.png")
+    recipe = Painting.open(tmp_path / "boat.png").recipe
+    assert recipe == picture.recipe
+    (note,) = recipe.subjects
+    assert (note.noun, note.prompt, note.strength, note.region) == ("boat", PROMPT, 0.7, 0)
+    assert note.reference
+    assert note.weights == moma.weights
+    with pytest.raises(UsageError, match="gesso personalize"):
+        moma.engine.remake(recipe)
+
+
+def test_subjects_stand_in_regions(moma, boat):
+    here = canvas("red boat", "blue fish")
+    settings = quick(moma, size=(48, 32))
+    (picture,) = moma.paint_canvas(here, [(1, boat)], settings)
+    (without,) = moma.engine.paint(here, settings)
+    assert picture.recipe.subjects[0].region == 1
+    assert (pixels(picture) != pixels(without)).any()
+    fish = moma.look(reference((40, 60)), disc_mask((40, 60)), "fish")
+    (both,) = moma.paint_canvas(here, [(1, boat), (2, fish)], settings)
+    assert (pixels(picture) != pixels(both)).any()
+
+
+def test_what_cannot_be_is_refused(moma, boat):
+    with pytest.raises(UsageError, match=r"does not contain the subject 'boat'"):
+        moma.paint(boat, "a fish in the sea", quick(moma))
+    with pytest.raises(UsageError, match="mask is empty"):
+        moma.look(reference(), disc_mask().point(lambda _: 0), "boat")
+    with pytest.raises(UsageError, match="no name"):
+        moma.look(reference(), disc_mask(), "  ")
+    with pytest.raises(UsageError, match="region 3, and the canvas has 2"):
+        moma.paint_canvas(canvas("red boat", "blue fish"), [(3, boat)], quick(moma))
+    with pytest.raises(UsageError, match="does not contain"):
+        moma.paint_canvas(canvas("red boat", "blue fish"), [(2, boat)], quick(moma))
+    with pytest.raises(UnsupportedError, match="MultiDiffusion"):
+        moma.paint(boat, PROMPT, quick(moma, guidance="multidiffusion"))
+
+
+def test_moma_is_for_sd_15_only(folder):
+    with pytest.raises(UnsupportedError, match=r"is an SDXL; choose a 1\.5"):
+        load_personalizer(str(folder), SubjectLoading(painter=str(painter_folder())))
+
+
+def test_high_strengths_are_warned_of():
+    assert strength_warning("context", 1.2) is None
+    assert "above 1.2" in strength_warning("context", 1.3)
+    assert strength_warning("texture", 0.6) is None
+    assert "above 0.6" in strength_warning("texture", 0.7)
+
+
+def test_an_ip_adapter_is_the_second_kind(folder, tmp_path):
+    file = ip_adapter_file(tmp_path)
+    with pytest.raises(UsageError, match="--painter"):
+        load_personalizer(str(file))
+    loading = SubjectLoading(painter=str(folder.parent / "painter"), paint=PaintLoading(device="cpu"))
+    adapter = load_personalizer(str(file), loading)
+    seen = adapter.look(reference(), disc_mask(), "boat")
+    assert seen.features is None
+    (picture,) = adapter.paint(seen, PROMPT, quick(adapter))
+    other = adapter.look(reference((40, 60)), disc_mask((40, 60)), "boat")
+    assert (pixels(picture) != pixels(adapter.paint(other, PROMPT, quick(adapter))[0])).any()
+
+
+def test_wrong_parts_are_refused(folder, tmp_path):
+    with pytest.raises(UsageError, match="encoder x came"):
+        load_personalizer(str(folder), SubjectLoading(encoder="x"))
+    with pytest.raises(CheckpointError, match="no MoMA adapter"):
+        load_personalizer(
+            str(folder.parent / "painter"), SubjectLoading(painter=str(folder.parent / "painter"))
+        )
+
+
+def test_the_facade_finds_the_subject_itself(moma, tmp_path):
+    model = Model("tiny", moma)
+    reference((60, 40), "RGBA").save(tmp_path / "boat.png")
+    options = {"steps": 2, "size": (32, 32), "seed": 3}
+    (by_alpha,) = model.personalize(tmp_path / "boat.png", "boat", PROMPT, **options)
+    (by_mask,) = model.personalize(tmp_path / "boat.png", "boat", PROMPT, mask=disc_mask(), **options)
+    assert np.array_equal(pixels(by_alpha), pixels(by_mask))
+    (weak,) = model.personalize(reference(), "boat", PROMPT, strength=0.0, **options)
+    assert (pixels(by_mask) != pixels(weak)).any()
+    with pytest.raises(UnsupportedError, match="paints no given subjects"):
+        Model("painter", moma.engine).personalize(reference(), "boat", PROMPT)
