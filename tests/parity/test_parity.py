@@ -16,12 +16,14 @@ from parity import (
     omost_canvas,
     omost_chat,
     omost_paint,
+    train_steps,
 )
 
 ROOT = Path(os.environ.get("GESSO_FIXTURES", Path(__file__).parents[1] / "fixtures"))
 CHECKS = {**llava_inputs.CHECKS, **llava_model.CHECKS, **omost_canvas.CHECKS, **omost_paint.CHECKS}
 CHECKS |= {**omost_chat.CHECKS, **mgm_inputs.CHECKS, **mgm_model.CHECKS}
 CHECKS |= {**megrez_inputs.CHECKS, **megrez_model.CHECKS}
+CHECKS |= train_steps.CHECKS
 CASES = sorted(path.parent for path in ROOT.rglob("case.json"))
 
 

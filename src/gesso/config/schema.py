@@ -34,6 +34,15 @@ class ModelSettings:
     """Folder or catalogue name of the vision tower (LLaVA pretraining)."""
     language: str | None = None
     """Folder or catalogue name of the language model (LLaVA pretraining)."""
+    detail: str | None = None
+    """Folder of the high-resolution tower of a new Mini-Gemini: an OpenCLIP ConvNeXt, or what a recipe with
+    the objective "signs" trained."""
+    high: int | None = None
+    """Side of the high-resolution picture of a new Mini-Gemini, in pixels."""
+    grid: int = 1
+    """A new Mini-Gemini cuts the low-resolution picture into so many views along each side (HD models: 2)."""
+    overview: bool = False
+    """Whether it sees the whole picture in one more view (HD models do)."""
     audio: str | None = None
     """Folder of a Megrez whose audio encoder replaces that of `init`."""
     autoencoder: str | None = None
@@ -84,6 +93,10 @@ class DataSettings:
     """Start of the storybook's stream of scenes."""
     things: int = 6
     """Most things of a storybook scene; few make an easy start."""
+    signs: float = 0.15
+    """Share of storybook things that carry a sign."""
+    read: bool = False
+    """Whether every sign is asked about, before other questions."""
     size: int = 96
     """Side of storybook pictures, in pixels."""
     cache: str = "runs/cache"
@@ -110,7 +123,7 @@ class DataSettings:
         """Refuse counts below their minimum, shares outside [0, 1] and a JSON source without a path."""
         _check_least("data", self, 1, "count", "size", "length", "spoken", "speech_questions")
         _check_least("data", self, 0, "questions")
-        for name in ("chinese", "describe", "edits", "loose"):
+        for name in ("chinese", "describe", "edits", "loose", "signs"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"data.{name} is {getattr(self, name)}; it must be in [0, 1]")
         if self.source == "llava-json" and not (self.path and self.images):
@@ -308,11 +321,11 @@ class Recipe:
 
     objective: Literal[
         "dense", "contrastive", "language", "vision-language", "planning", "preference",
-        "text-facts", "autoencoder", "diffusion", "judge", "distil", "speech",
+        "text-facts", "autoencoder", "diffusion", "judge", "distil", "speech", "signs",
     ]  # fmt: skip
     """What is learned: what patches show, which text fits a picture, texts, answers about pictures, canvas
-    programs, which of two answers is better; to see as another model does, to hear which words are spoken;
-    and for painting: which facts a text has told, pictures from
+    programs, which of two answers is better; to see as another model does, to hear which words are spoken,
+    what signs say; and for painting: which facts a text has told, pictures from
     latents, latents from texts, what painted things are."""
     model: ModelSettings
     data: DataSettings

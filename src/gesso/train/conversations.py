@@ -14,7 +14,7 @@ from gesso.core.errors import TrainingError
 from gesso.core.messages import Image, Message, Part, Text, assistant, user
 from gesso.models.base import Encoded
 from gesso.models.llava.processor import LlavaProcessor
-from gesso.storybook.ask import conversation, questions
+from gesso.storybook.ask import conversation, questions, sign_questions
 from gesso.train.pictures import PictureStore
 
 __all__ = ["ConversationSource", "LlavaJson", "StorybookConversations"]
@@ -51,7 +51,9 @@ class StorybookConversations:
         rng = Random(f"{self._data.seed}/{number}/{example}")
         language = "zh" if rng.random() < self._data.chinese else "en"
         scene = self._pictures.scene(example)
-        asked = conversation(scene, rng, "detail", language) if rng.random() < self._data.describe else []
+        asked = sign_questions(scene, language, rng) if self._data.read else []
+        if rng.random() < self._data.describe:
+            asked += conversation(scene, rng, "detail", language)
         if self._data.questions:
             asked += questions(scene, rng, self._data.questions, language)
         # a picture without any text would leave a hole in the batch

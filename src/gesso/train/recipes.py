@@ -6,12 +6,13 @@ from typing import Final
 
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-from gesso.config.schema import Recipe
+from gesso.config.schema import ModelSettings, Recipe
 from gesso.core.errors import ConfigError, MissingExtraError
 from gesso.models.megrez.model import MegrezChat
 from gesso.train.conversations import ConversationSource, LlavaJson, StorybookConversations
 from gesso.train.llava import build_chat
 from gesso.train.megrez import is_megrez, load_or_assemble
+from gesso.train.mgm import build_mgm, is_mgm
 from gesso.train.objectives.base import Objective
 from gesso.train.objectives.contrastive import ContrastiveObjective
 from gesso.train.objectives.dense import DenseObjective
@@ -20,6 +21,7 @@ from gesso.train.objectives.judge import JudgeObjective
 from gesso.train.objectives.language import LanguageObjective
 from gesso.train.objectives.planning import PlanningObjective
 from gesso.train.objectives.preference import PreferenceObjective
+from gesso.train.objectives.signs import SignsObjective
 from gesso.train.objectives.speech import SpeechObjective
 from gesso.train.objectives.text_facts import TextFactsObjective
 from gesso.train.objectives.vision_language import VisionLanguageObjective
@@ -35,6 +37,8 @@ SOURCES: Final = {
     "init": "the whole model to start from",
     "vision": "the tower to start from",
     "language": "the language model to start from",
+    "detail": "the high-resolution tower to start from",
+    "high": "the high resolution of a Mini-Gemini",
     "audio": "the Megrez whose ears are taken",
     "tokenizer": "the tokenizer of a new model",
     "aspect": "how a LLaVA makes pictures square",
@@ -46,7 +50,7 @@ USED: Final[dict[str, set[str]]] = {
     "dense": {"init"},
     "contrastive": {"vision", "tokenizer"},
     "language": {"init", "tokenizer"},
-    "vision-language": {"init", "vision", "language", "aspect", "audio"},
+    "vision-language": {"init", "vision", "language", "aspect", "audio", "detail", "high"},
     "planning": {"init"},
     "preference": {"init"},
     "text-facts": {"tokenizer"},
@@ -55,6 +59,7 @@ USED: Final[dict[str, set[str]]] = {
     "judge": set(),
     "distil": {"init", "vision"},
     "speech": {"init"},
+    "signs": {"init"},
 }
 """Settings of `SOURCES` that each objective reads."""
 
@@ -105,6 +110,8 @@ def build_objective(recipe: Recipe) -> Objective:
             return DistilObjective(recipe)
         case "speech":
             return SpeechObjective(recipe)
+        case "signs":
+            return SignsObjective(recipe)
         case "judge":
             return JudgeObjective(recipe)
         case _:
@@ -112,15 +119,22 @@ def build_objective(recipe: Recipe) -> Objective:
 
 
 def _answers(recipe: Recipe) -> Objective:
-    """Answers about pictures by a LLaVA, or about pictures and sounds by a Megrez."""
+    """Answers about pictures by a LLaVA or a Mini-Gemini, or about pictures and sounds by a Megrez."""
     if is_megrez(recipe.model.init):
         hearing = load_or_assemble(recipe)
         return VisionLanguageObjective(hearing, _hearing_source(recipe, hearing), recipe.data)
-    for name, given in (("model.audio", recipe.model.audio), ("lora", recipe.lora)):
-        if given is not None:
-            raise ConfigError(f"{name} is for Megrez recipes; leave it out, or set model.init to a Megrez")
+    if recipe.model.audio is not None:
+        raise ConfigError("model.audio is for Megrez recipes; leave it out, or set model.init to a Megrez")
     if recipe.data.source in HEARD:
         raise ConfigError(f"data.source {recipe.data.source} is for a model with ears; set model.init to one")
+    if is_mgm(recipe.model):
+        detailed = build_mgm(recipe)
+        settings = detailed.settings
+        patch = settings.image_size_aux // settings.grid_side
+        return VisionLanguageObjective(detailed, _source(recipe, patch), recipe.data)
+    for name in ("high", "grid", "overview"):
+        if getattr(recipe.model, name) != getattr(ModelSettings(), name):
+            raise ConfigError(f"model.{name} is for a new Mini-Gemini; leave it out, or give model.detail")
     chat = build_chat(recipe)
     return VisionLanguageObjective(chat, _source(recipe, chat.settings.patch_size), recipe.data)
 

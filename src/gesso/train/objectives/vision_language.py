@@ -1,4 +1,4 @@
-"""Instruction tuning: answers about pictures (LLaVA, arXiv 2304.08485, section 4.2) and about what is said."""
+"""Instruction tuning: answers about pictures (LLaVA, arXiv 2304.08485, section 4.2) and what is said."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -72,7 +72,9 @@ class VisionLanguageObjective:
         ]
         # any of the group would do: they share their pictures
         images = [image for group in groups for image in group[0].images]
-        return VisionLanguageBatch(collate(rows, self.chat.processor.tokenizer.pad_token_id), images, sounds)
+        # some tokenizers have no padding; nothing sees it, so that any id will do
+        pad = self.chat.processor.tokenizer.pad_token_id or 0
+        return VisionLanguageBatch(collate(rows, pad), images, sounds)
 
     def loss(self, batch: VisionLanguageBatch) -> tuple[Tensor, dict[str, float]]:
         """Mean cross-entropy of the answers' tokens."""
