@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from parity import (
+    batch_order,
     llava_inputs,
     llava_model,
     megrez_inputs,
@@ -23,7 +24,7 @@ ROOT = Path(os.environ.get("GESSO_FIXTURES", Path(__file__).parents[1] / "fixtur
 CHECKS = {**llava_inputs.CHECKS, **llava_model.CHECKS, **omost_canvas.CHECKS, **omost_paint.CHECKS}
 CHECKS |= {**omost_chat.CHECKS, **mgm_inputs.CHECKS, **mgm_model.CHECKS}
 CHECKS |= {**megrez_inputs.CHECKS, **megrez_model.CHECKS}
-CHECKS |= train_steps.CHECKS
+CHECKS |= {**batch_order.CHECKS, **train_steps.CHECKS}
 CASES = sorted(path.parent for path in ROOT.rglob("case.json"))
 
 

@@ -87,6 +87,9 @@ class DataSettings:
     """The file (all but storybook)."""
     images: str | None = None
     """Folder the picture paths of a file are relative to (llava-json; boxes take colours from it)."""
+    more: dict[str, str] = field(default_factory=dict)
+    """Further LLaVA JSON lists, each with its folder of pictures, that come to `path` (llava-json), such as
+    the one of which Mini-Gemini learns to write prompts for a painter."""
     count: int = 100_000
     """Different storybook pictures; they repeat, with new texts, after that many."""
     seed: int = 1
@@ -128,6 +131,8 @@ class DataSettings:
                 raise ConfigError(f"data.{name} is {getattr(self, name)}; it must be in [0, 1]")
         if self.source == "llava-json" and not (self.path and self.images):
             raise ConfigError("data.source llava-json needs data.path (the JSON) and data.images (a folder)")
+        if self.more and self.source != "llava-json":
+            raise ConfigError(f"data.more is for llava-json, not for {self.source}; leave it out")
         if self.source in ("messages", "boxes") and not self.path:
             raise ConfigError(f"data.source {self.source} needs data.path (a JSONL file)")
 
@@ -238,6 +243,8 @@ class RunSettings:
     processes: int = 1
     """Processes that train side by side on a CPU, each on batches of its own; on two cores, two processes of
     one thread are faster than one of two. On GPUs, start one process each with torchrun instead."""
+    grouped: bool = False
+    """Whether no batch mixes examples with and without pictures, and those of a step are of like length."""
     workers: int = 0
     """Processes that prepare batches; 0 prepares them in the training process."""
     seed: int = 0

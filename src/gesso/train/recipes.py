@@ -172,5 +172,6 @@ def _tokenizer(recipe: Recipe) -> PreTrainedTokenizerBase:
 def _source(recipe: Recipe, patch: int) -> ConversationSource:
     data = recipe.data
     if data.source == "llava-json":
-        return LlavaJson(Path(str(data.path)), Path(str(data.images)))
+        own = (str(data.path), str(data.images))
+        return LlavaJson.joined([(Path(path), Path(images)) for path, images in (own, *data.more.items())])
     return StorybookConversations(PictureStore.of(data, patch), data)
