@@ -153,7 +153,10 @@ def test_mini_gemini_grows_out_of_a_llava(make_recipe: MakeRecipe, tmp_path: Pat
             "data.size=64", "data.read=true", "data.signs=1", "lora={parts: [language], rank: 2}",
             "tune={vision: 0, detail: 1e-3}",
         ),
-        "again": ("vision-language", "model.init={}/mgm/final", "data.size=64", "model.aspect=square"),
+        "hd": (
+            "vision-language", "model.init={}/mgm/final", "data.size=128", "model.aspect=square",
+            "model.high=128", "model.grid=2", "model.overview=true",
+        ),
     }  # fmt: skip
     for name, (objective, *overrides) in stages.items():
         filled = [override.replace("{}", tmp_path.as_posix()) for override in overrides]
@@ -169,13 +172,15 @@ def test_mini_gemini_grows_out_of_a_llava(make_recipe: MakeRecipe, tmp_path: Pat
     assert not torch.equal(first, last)
     # what is not adapted stays
     assert torch.equal(llava.module.get_input_embeddings().weight, mgm.module.get_input_embeddings().weight)
-    assert load_mgm(tmp_path / "again" / "final").settings.image_aspect_ratio == "square"
+    larger = load_mgm(tmp_path / "hd" / "final")
+    assert larger.settings.image_aspect_ratio == "square"
+    assert larger.module.config.image_seq_length == 5 * mgm.module.config.image_seq_length
 
 
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("model.high=64", "model.high is for a new Mini-Gemini"),
+        ("model.high=64", "model.high is for a Mini-Gemini"),
         ("model.detail=mini-lm", "model.detail alone is no Mini-Gemini"),
     ],
 )

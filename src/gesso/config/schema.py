@@ -38,11 +38,12 @@ class ModelSettings:
     """Folder of the high-resolution tower of a new Mini-Gemini: an OpenCLIP ConvNeXt, or what a recipe with
     the objective "signs" trained."""
     high: int | None = None
-    """Side of the high-resolution picture of a new Mini-Gemini, in pixels."""
-    grid: int = 1
-    """A new Mini-Gemini cuts the low-resolution picture into so many views along each side (HD models: 2)."""
-    overview: bool = False
-    """Whether it sees the whole picture in one more view (HD models do)."""
+    """Side of a Mini-Gemini's high-resolution picture, in pixels; none keeps that of `init`."""
+    grid: int | None = None
+    """A Mini-Gemini's low-resolution picture is cut into so many views along each side (HD models: 2); none
+    keeps that of `init`, and does not cut for a new one."""
+    overview: bool | None = None
+    """Whether a Mini-Gemini sees the whole picture in one more view (HD models do); none keeps `init`'s."""
     audio: str | None = None
     """Folder of a Megrez whose audio encoder replaces that of `init`."""
     autoencoder: str | None = None

@@ -70,18 +70,24 @@ def build_mgm(recipe: Recipe) -> MgmChat:
 
 
 def _whole(model: ModelSettings) -> MgmChat:
-    """A Mini-Gemini, perhaps under another template or treatment of pictures."""
-    if model.high is not None or model.grid > 1 or model.overview:
-        raise ConfigError("model.high, grid and overview are for a new Mini-Gemini, but model.init is one; "
-                          "leave them out, or give model.detail and a LLaVA")  # fmt: skip
+    """A Mini-Gemini, perhaps under another template or treatment of pictures.
+
+    Resolution and views add no weights, so that HD models grow out of the first stage of the others.
+    """
     chat = load_mgm(folder_of(str(model.init)), dtype=torch.float32)
-    settings = replace(
-        chat.settings,
-        template=model.template or chat.settings.template,
-        image_aspect_ratio=model.aspect or chat.settings.image_aspect_ratio,
-    )
-    processor = MgmProcessor(chat.processor.tokenizer, settings, pixels=chat.processor.pixels)
-    return MgmChat(chat.module, processor)
+    changes = {
+        "template": model.template,
+        "image_aspect_ratio": model.aspect,
+        "image_size_aux": model.high,
+        "image_grid": model.grid,
+        "image_global": model.overview,
+    }
+    given: dict[str, Any] = {name: value for name, value in changes.items() if value is not None}
+    settings = replace(chat.settings, **given)
+    module: Any = chat.module
+    module.config.gesso, module.model.settings = settings.to_dict(), settings
+    module.config.image_seq_length = settings.view_count(settings.image_size_aux) * settings.grid_side**2
+    return MgmChat(module, MgmProcessor(chat.processor.tokenizer, settings, pixels=chat.processor.pixels))
 
 
 def _from_llava(model: ModelSettings) -> MgmChat:
@@ -133,8 +139,8 @@ def _assemble(
         template=model.template or "storybook",
         image_aspect_ratio=model.aspect or "pad",
         image_size_aux=model.high,
-        image_grid=model.grid,
-        image_global=model.overview,
+        image_grid=model.grid or 1,
+        image_global=model.overview or False,
     )
     whole = module_config(settings, tower.config, detail.config, text, image_token_index=index)
     module = MgmForConditionalGeneration(whole)

@@ -6,7 +6,7 @@ from typing import Final
 
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-from gesso.config.schema import ModelSettings, Recipe
+from gesso.config.schema import Recipe
 from gesso.core.errors import ConfigError, MissingExtraError
 from gesso.models.megrez.model import MegrezChat
 from gesso.train.conversations import ConversationSource, LlavaJson, StorybookConversations
@@ -39,6 +39,8 @@ SOURCES: Final = {
     "language": "the language model to start from",
     "detail": "the high-resolution tower to start from",
     "high": "the high resolution of a Mini-Gemini",
+    "grid": "the views of a Mini-Gemini",
+    "overview": "a further view of a Mini-Gemini",
     "audio": "the Megrez whose ears are taken",
     "tokenizer": "the tokenizer of a new model",
     "aspect": "how a LLaVA makes pictures square",
@@ -50,7 +52,7 @@ USED: Final[dict[str, set[str]]] = {
     "dense": {"init"},
     "contrastive": {"vision", "tokenizer"},
     "language": {"init", "tokenizer"},
-    "vision-language": {"init", "vision", "language", "aspect", "audio", "detail", "high"},
+    "vision-language": {"init", "vision", "language", "aspect", "audio", "detail", "high", "grid", "overview"},
     "planning": {"init"},
     "preference": {"init"},
     "text-facts": {"tokenizer"},
@@ -133,8 +135,8 @@ def _answers(recipe: Recipe) -> Objective:
         patch = settings.image_size_aux // settings.grid_side
         return VisionLanguageObjective(detailed, _source(recipe, patch), recipe.data)
     for name in ("high", "grid", "overview"):
-        if getattr(recipe.model, name) != getattr(ModelSettings(), name):
-            raise ConfigError(f"model.{name} is for a new Mini-Gemini; leave it out, or give model.detail")
+        if getattr(recipe.model, name) is not None:
+            raise ConfigError(f"model.{name} is for a Mini-Gemini; leave it out, or give model.detail")
     chat = build_chat(recipe)
     return VisionLanguageObjective(chat, _source(recipe, chat.settings.patch_size), recipe.data)
 
