@@ -38,13 +38,13 @@ def embedded(tower: CLIPVisionModel, pixels: torch.Tensor) -> torch.Tensor:
 def test_every_direction_of_a_patch_comes_out_equally_strong(
     tower: CLIPVisionModel, pixels: torch.Tensor
 ) -> None:
-    start_whitened(tower, pixels, first=POSITIONS)
+    start_whitened(tower.embeddings.patch_embedding, pixels, first=POSITIONS)
     covariance = torch.cov(embedded(tower, pixels).T)[POSITIONS:, POSITIONS:]
     assert torch.allclose(covariance, GAIN**2 * torch.eye(40 - POSITIONS), atol=0.01)
 
 
 def test_the_strongest_directions_are_kept(tower: CLIPVisionModel, pixels: torch.Tensor) -> None:
-    start_whitened(tower, pixels)
+    start_whitened(tower.embeddings.patch_embedding, pixels)
     weight = tower.embeddings.patch_embedding.weight.detach().flatten(1)  # [D, K]
     brightness = functional.normalize(torch.ones(48), dim=0)
     alike = float(functional.normalize(weight[0], dim=0) @ brightness)
@@ -53,12 +53,12 @@ def test_the_strongest_directions_are_kept(tower: CLIPVisionModel, pixels: torch
 
 def test_dimensions_that_hold_positions_are_left_alone(tower: CLIPVisionModel, pixels: torch.Tensor) -> None:
     before = tower.embeddings.patch_embedding.weight.detach().clone()
-    start_whitened(tower, pixels, first=POSITIONS)
+    start_whitened(tower.embeddings.patch_embedding, pixels, first=POSITIONS)
     after = tower.embeddings.patch_embedding.weight.detach()
     assert torch.equal(after[:POSITIONS], before[:POSITIONS])
     assert not torch.equal(after[POSITIONS:], before[POSITIONS:])
 
 
 def test_pictures_of_one_colour_give_finite_weights(tower: CLIPVisionModel) -> None:
-    start_whitened(tower, torch.zeros(4, 3, 8, 8))
+    start_whitened(tower.embeddings.patch_embedding, torch.zeros(4, 3, 8, 8))
     assert tower.embeddings.patch_embedding.weight.isfinite().all()

@@ -34,7 +34,7 @@ from gesso.models.towers import read_tower_config
 from gesso.nn.merge import join_flat, join_lines, pad_rows, splice
 from gesso.nn.projectors import build_projector
 
-__all__ = ["CHECKS"]
+__all__ = ["CHECKS", "loaded"]
 
 TOLERANCE: Final = 1e-4
 """Largest difference, as a share of the largest value."""
@@ -45,7 +45,7 @@ PIXEL_TOLERANCE: Final = 1e-6
 def check_chat(case: Path) -> None:
     """A whole model: pixels, tower, projector, merging, splicing, logits at every position, greedy tokens."""
     expected, tensors = _json(case / "expected.json"), load_file(case / "expected.safetensors")
-    with _loaded(case) as chat, torch.inference_mode():
+    with loaded(case) as chat, torch.inference_mode():
         makers = _TileMakers(case, chat)
         _check_pixels(makers, tensors)
         _check_tower(chat, makers, tensors)
@@ -135,10 +135,10 @@ def check_load(case: Path) -> None:
                 _write_original(case, base, language, changes={})
                 shutil.copyfile(case / "mm_projector.bin", folder / "mm_projector.bin")
             chat = load_llava(folder, base=None if full else base)
-        _check_loaded(chat, case, expected, name, _under(results, f"{name}."))
+        _checkloaded(chat, case, expected, name, _under(results, f"{name}."))
 
 
-def _check_loaded(
+def _checkloaded(
     chat: LlavaChat, case: Path, expected: Mapping[str, Any], name: str, results: Mapping[str, Tensor]
 ) -> None:
     picture = _TileMakers(case, chat).picture(0)
@@ -354,7 +354,7 @@ def _selected_states(chat: LlavaChat, pixels: Tensor) -> Tensor:
 
 
 @contextmanager
-def _loaded(case: Path) -> Iterator[LlavaChat]:
+def loaded(case: Path) -> Iterator[LlavaChat]:
     """The case's weights as a checkpoint folder of the original's form, loaded."""
     weights = load_file(case / "weights.safetensors")
     tower = _under(weights, TOWER_PREFIX) or _under(weights, MPT_TOWER_PREFIX) or _tower_beside(case)

@@ -22,7 +22,7 @@ from gesso.models.tokens import PromptTokenizer
 from gesso.nn.detail_mining import cells_of_tokens
 from gesso.nn.merge import pad_rows, splice
 
-__all__ = ["CHECKS"]
+__all__ = ["CHECKS", "loaded"]
 
 TOLERANCE: Final = 1e-4
 """Largest difference, as a share of the largest value."""
@@ -34,7 +34,7 @@ def check_chat(case: Path) -> None:
     """A whole model: pixels, towers, mining, projector, splicing, logits, greedy tokens."""
     description, expected = _json(case, "case"), _json(case, "expected")
     tensors = load_file(case / "expected.safetensors") | load_file(case / "inputs.safetensors")
-    with _loaded(case, description) as chat, torch.inference_mode():
+    with loaded(case, description) as chat, torch.inference_mode():
         files = [case / name for name in description["images"]]
         pictures = [_prepared(chat, file) for file in files]
         pixels = torch.cat([picture.pixels for picture in pictures])
@@ -189,7 +189,7 @@ def _prepared(chat: MgmChat, file: Path) -> ImageTiles:
 
 
 @contextmanager
-def _loaded(case: Path, description: Mapping[str, Any]) -> Iterator[MgmChat]:
+def loaded(case: Path, description: Mapping[str, Any]) -> Iterator[MgmChat]:
     """The case's weights as a checkpoint folder of the original's form, with its CLIP beside it, loaded."""
     config = dict(description["config"])
     with tempfile.TemporaryDirectory() as place:

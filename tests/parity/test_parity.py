@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from parity import (
+    batch_order,
     llava_inputs,
     llava_model,
     megrez_inputs,
@@ -18,6 +19,7 @@ from parity import (
     omost_canvas,
     omost_chat,
     omost_paint,
+    train_steps,
 )
 
 ROOT = Path(os.environ.get("GESSO_FIXTURES", Path(__file__).parents[1] / "fixtures"))
@@ -25,6 +27,7 @@ CHECKS = {**llava_inputs.CHECKS, **llava_model.CHECKS, **omost_canvas.CHECKS, **
 CHECKS |= {**omost_chat.CHECKS, **mgm_inputs.CHECKS, **mgm_model.CHECKS}
 CHECKS |= {**megrez_inputs.CHECKS, **megrez_model.CHECKS}
 CHECKS |= {**moma_paint.CHECKS, **moma_reader.CHECKS}
+CHECKS |= {**batch_order.CHECKS, **train_steps.CHECKS}
 CASES = sorted(path.parent for path in ROOT.rglob("case.json"))
 
 

@@ -200,7 +200,8 @@ any_samples = json_values | st.fixed_dictionaries(
 @given(any_samples)
 def test_any_json_gives_messages_with_all_its_pictures_or_an_error(sample: Any) -> None:
     data = object.__new__(LlavaJson)
-    data._samples, data._images = [sample], Path("pictures")
+    data._samples = [(sample, Path("pictures"))]
+    assert isinstance(data.lengths[0], int)
     with suppress(TrainingError):
         messages = data.messages(0)
         named = sample.get("image", [])
@@ -223,3 +224,16 @@ def test_files_of_another_form_are_refused(tmp_path: Path, text: str, message: s
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match=r"cannot read .*none.json"):
         LlavaJson(tmp_path / "none.json", tmp_path)
+
+
+def test_files_are_joined_with_their_own_pictures(tmp_path: Path) -> None:
+    turns = [{"from": "human", "value": "<image>\na b"}, {"from": "gpt", "value": "c"}]
+    plain = [{"from": "human", "value": "a b"}, {"from": "gpt", "value": "c"}]
+    (tmp_path / "own.json").write_text(json.dumps([{"image": "x.png", "conversations": turns}]))
+    (tmp_path / "drawing.json").write_text(json.dumps([{"conversations": plain}] * 2))
+    files = [(tmp_path / name, tmp_path / name.split(".")[0]) for name in ("own.json", "drawing.json")]
+    data = LlavaJson.joined(files)
+    assert len(data) == 3
+    assert data.lengths == [4, -3, -3]
+    assert data.messages(0)[0].images[0].source == tmp_path / "own" / "x.png"
+    assert data.messages(2)[0].text == "a b"

@@ -10,7 +10,7 @@ from torch.nn import functional
 from transformers import PreTrainedTokenizerFast
 
 from gesso.config.schema import Recipe
-from gesso.core.errors import TrainingError
+from gesso.core.errors import ConfigError, TrainingError
 from gesso.train.log import read_log
 from gesso.train.loop import train
 from gesso.train.objectives.language import LanguageObjective
@@ -256,3 +256,30 @@ def test_worker_processes_make_the_same_batches(make_recipe: MakeRecipe, tmp_pat
 
     train(make_recipe("language", "run.workers=1", f"run.out={tmp_path}/workers"), build)
     assert same(here.module, line[0].module)
+
+
+class Lengthy(Line):
+    """A line whose first examples have pictures."""
+
+    lengths = (3, 5, 2, 4, -1, -2, -3, -4, 6, -5)
+
+
+def test_grouped_batches_do_not_mix(make_recipe: MakeRecipe) -> None:
+    recipe = make_recipe("language", "run.steps=5", "run.grouped=true")
+    line: list[Lengthy] = []
+
+    def build() -> Lengthy:
+        line.append(Lengthy())
+        return line[0]
+
+    train(recipe, build)
+    seen = [examples for _, examples in line[0].seen]
+    assert sorted(example for examples in seen for example in examples) == list(range(10))
+    # the last batch may take what is left of both
+    mixed = [len({Lengthy.lengths[example] > 0 for example in examples}) for examples in seen]
+    assert mixed.count(1) >= 4
+
+
+def test_grouping_what_has_no_lengths_is_refused(make_recipe: MakeRecipe) -> None:
+    with pytest.raises(ConfigError, match=r"run\.grouped means nothing to a language recipe"):
+        run_line(make_recipe("language", "run.grouped=true"))

@@ -9,6 +9,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from gesso.core.errors import ConfigError, TrainingError
 from gesso.models.base import IMAGE_INDEX
 from gesso.models.llava.convert import load_llava
+from gesso.models.mgm.convert import load_mgm
 from gesso.train import recipes
 from gesso.train.loop import train
 from gesso.train.objectives.language import LanguageObjective
@@ -135,3 +136,54 @@ def test_an_unknown_size_is_refused(make_recipe: MakeRecipe, objective: str) -> 
     part = "vision" if objective == "dense" else "language"
     with pytest.raises((ConfigError, TrainingError), match="hiden_size"):
         build_objective(make_recipe(objective, f"model.shape.{part}.hiden_size=64"))
+
+
+DETAIL = "model.shape={detail: {hidden_sizes: [48, 16, 16, 16], depths: [0, 1, 1, 1]}}"
+
+
+def test_mini_gemini_grows_out_of_a_llava(make_recipe: MakeRecipe, tmp_path: Path) -> None:
+    """A tower that reads signs, then a LLaVA that mines it by adapters: one step each, at tiny size."""
+    stages = {
+        "tower": ("dense",),
+        "lm": ("language",),
+        "llava": ("vision-language", "model.vision={}/tower/final", "model.language={}/lm/final"),
+        "signs": ("signs", DETAIL, "data.size=64"),
+        "mgm": (
+            "vision-language", "model.init={}/llava/final", "model.detail={}/signs/final", "model.high=64",
+            "data.size=64", "data.read=true", "data.signs=1", "lora={parts: [language], rank: 2}",
+            "tune={vision: 0, detail: 1e-3}",
+        ),
+        "hd": (
+            "vision-language", "model.init={}/mgm/final", "data.size=128", "model.aspect=square",
+            "model.high=128", "model.grid=2", "model.overview=true",
+        ),
+    }  # fmt: skip
+    for name, (objective, *overrides) in stages.items():
+        filled = [override.replace("{}", tmp_path.as_posix()) for override in overrides]
+        recipe = make_recipe(objective, "run.steps=1", *filled, f"run.out={tmp_path.as_posix()}/{name}")
+        assert train(recipe, lambda recipe=recipe: build_objective(recipe)) == tmp_path / name / "final"
+    llava, mgm = load_llava(tmp_path / "llava" / "final"), load_mgm(tmp_path / "mgm" / "final")
+    assert mgm.settings.image_size_aux == 64
+    assert mgm.settings.template == llava.settings.template
+    towers = (chat.module.model.vision_tower.state_dict() for chat in (llava, mgm))
+    assert all(torch.equal(old, new) for old, new in zip(*(tower.values() for tower in towers), strict=True))
+    first, last = (chat.module.model.language_model.layers[0].mlp.up_proj.weight for chat in (llava, mgm))
+    assert torch.linalg.matrix_rank(last - first, atol=1e-6) <= 2
+    assert not torch.equal(first, last)
+    # what is not adapted stays
+    assert torch.equal(llava.module.get_input_embeddings().weight, mgm.module.get_input_embeddings().weight)
+    larger = load_mgm(tmp_path / "hd" / "final")
+    assert larger.settings.image_aspect_ratio == "square"
+    assert larger.module.config.image_seq_length == 5 * mgm.module.config.image_seq_length
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("model.high=64", "model.high is for a Mini-Gemini"),
+        ("model.detail=mini-lm", "model.detail alone is no Mini-Gemini"),
+    ],
+)
+def test_halves_of_a_mini_gemini_are_refused(make_recipe: MakeRecipe, override: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        build_objective(make_recipe("vision-language", override))

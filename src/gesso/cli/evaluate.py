@@ -37,7 +37,12 @@ class _Wanted:
     # None from here: the task knows the default, and what it does not let one choose is refused
     language: Annotated[str | None, typer.Option(help="en or zh [en].")] = None
     size: Annotated[
-        int | None, typer.Option(help="Side of the pictures shown, in pixels [96; 128 for a judge].")
+        int | None,
+        typer.Option(help="Side of the pictures shown, in pixels [96; 256 for signs, 128 for a judge]."),
+    ] = None
+    detail: Annotated[
+        str | None,
+        typer.Option(help="storybook-signs: high, or low: a Mini-Gemini's second tower is off [high]."),
     ] = None
     kinds: Annotated[
         str | None, typer.Option(help="storybook-vqa: kinds of question, as a,b,c; -canvas: plan, edit.")
@@ -90,15 +95,8 @@ class _Wanted:
     def folder(self, model: str, task: str) -> Path:
         """Where log and report lie, named by what is asked: the same command finds its log again."""
         # languages and strategies are compared side by side; whoever varies other choices names the folders
-        parts = (
-            _file_name(model),
-            task,
-            self.split,
-            str(self.seed),
-            self.language,
-            self.guidance,
-            self.adapter,
-        )
+        chosen = self.language, self.detail, self.guidance, self.adapter
+        parts = (_file_name(model), task, self.split, str(self.seed), *chosen)
         return Path("runs/eval") / "-".join(filter(None, parts))
 
 

@@ -34,6 +34,16 @@ class ModelSettings:
     """Folder or catalogue name of the vision tower (LLaVA pretraining)."""
     language: str | None = None
     """Folder or catalogue name of the language model (LLaVA pretraining)."""
+    detail: str | None = None
+    """Folder of the high-resolution tower of a new Mini-Gemini: an OpenCLIP ConvNeXt, or what a recipe with
+    the objective "signs" trained."""
+    high: int | None = None
+    """Side of a Mini-Gemini's high-resolution picture, in pixels; none keeps that of `init`."""
+    grid: int | None = None
+    """A Mini-Gemini's low-resolution picture is cut into so many views along each side (HD models: 2); none
+    keeps that of `init`, and does not cut for a new one."""
+    overview: bool | None = None
+    """Whether a Mini-Gemini sees the whole picture in one more view (HD models do); none keeps `init`'s."""
     audio: str | None = None
     """Folder of a Megrez whose audio encoder replaces that of `init`."""
     autoencoder: str | None = None
@@ -84,12 +94,19 @@ class DataSettings:
     """The file (all but storybook)."""
     images: str | None = None
     """Folder that paths in a file are relative to (llava-json, records; boxes take colours from it)."""
+    more: dict[str, str] = field(default_factory=dict)
+    """Further LLaVA JSON lists, each with its folder of pictures, that come to `path` (llava-json), such as
+    the one of which Mini-Gemini learns to write prompts for a painter."""
     count: int = 100_000
     """Different storybook pictures; they repeat, with new texts, after that many."""
     seed: int = 1
     """Start of the storybook's stream of scenes."""
     things: int = 6
     """Most things of a storybook scene; few make an easy start."""
+    signs: float = 0.15
+    """Share of storybook things that carry a sign."""
+    read: bool = False
+    """Whether every sign is asked about, before other questions."""
     size: int = 96
     """Side of storybook pictures, in pixels."""
     cache: str = "runs/cache"
@@ -119,11 +136,13 @@ class DataSettings:
         """Refuse counts below their minimum, shares outside [0, 1] and a JSON source without a path."""
         _check_least("data", self, 1, "count", "size", "length", "spoken", "speech_questions")
         _check_least("data", self, 0, "questions")
-        for name in ("chinese", "describe", "edits", "loose"):
+        for name in ("chinese", "describe", "edits", "loose", "signs"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"data.{name} is {getattr(self, name)}; it must be in [0, 1]")
         if self.source == "llava-json" and not (self.path and self.images):
             raise ConfigError("data.source llava-json needs data.path (the JSON) and data.images (a folder)")
+        if self.more and self.source != "llava-json":
+            raise ConfigError(f"data.more is for llava-json, not for {self.source}; leave it out")
         if self.source in ("messages", "boxes", "records", "subjects") and not self.path:
             raise ConfigError(f"data.source {self.source} needs data.path (a JSONL file)")
 
@@ -234,6 +253,8 @@ class RunSettings:
     processes: int = 1
     """Processes that train side by side on a CPU, each on batches of its own; on two cores, two processes of
     one thread are faster than one of two. On GPUs, start one process each with torchrun instead."""
+    grouped: bool = False
+    """Whether no batch mixes examples with and without pictures, and those of a step are of like length."""
     workers: int = 0
     """Processes that prepare batches; 0 prepares them in the training process."""
     seed: int = 0
@@ -317,13 +338,13 @@ class Recipe:
 
     objective: Literal[
         "dense", "contrastive", "language", "vision-language", "planning", "preference",
-        "text-facts", "autoencoder", "diffusion", "judge", "distil", "speech",
+        "text-facts", "autoencoder", "diffusion", "judge", "distil", "speech", "signs",
         "subject-feature", "subject-attention",
     ]  # fmt: skip
     """What is learned: what patches show, which text fits a picture, texts, answers about pictures, canvas
-    programs, which of two answers is better; to see as another model does, to hear which words are spoken;
-    and for painting: which facts a text has told, pictures from latents, latents from texts, what painted
-    things are, how a given subject will look, how to paint it."""
+    programs, which of two answers is better; to see as another model does, to hear which words are spoken,
+    what signs say; and for painting: which facts a text has told, pictures from latents, latents from texts,
+    what painted things are, how a given subject will look, how to paint it."""
     model: ModelSettings
     data: DataSettings
     run: RunSettings

@@ -30,6 +30,7 @@ TASKS: Final = LazyTable(
         "storybook-paint": "gesso.evaluate.tasks.paint:StorybookPaint",
         "storybook-retrieval": "gesso.evaluate.tasks.storybook:StorybookRetrieval",
         "storybook-spoken": "gesso.evaluate.tasks.speech:StorybookSpoken",
+        "storybook-signs": "gesso.evaluate.tasks.storybook:StorybookSigns",
         "storybook-subject": "gesso.evaluate.tasks.subject:StorybookSubject",
         "storybook-vqa": "gesso.evaluate.tasks.storybook:StorybookVqa",
         "wenetspeech": "gesso.evaluate.tasks.recognition:WenetSpeech",

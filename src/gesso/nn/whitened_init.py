@@ -6,12 +6,11 @@ alike. The idea is the whitening convolution of "94% on CIFAR-10 in 3.29 Seconds
 2404.00498, section 3.1); there the filters are frozen, here they go on learning.
 """
 
-from typing import Any, Final
+from typing import Final
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
-from transformers import CLIPVisionModel
 
 __all__ = ["start_whitened"]
 
@@ -20,18 +19,17 @@ GAIN: Final = 0.5  # standard deviation of each dimension; positions have about 
 
 
 @torch.no_grad()
-def start_whitened(tower: CLIPVisionModel, pixels: Tensor, first: int = 0) -> None:
+def start_whitened(embedding: nn.Conv2d, pixels: Tensor, first: int = 0) -> None:
     """Set a new tower's patch embedding in place to whitened principal components.
 
     Letters: D width, p side of a patch, K = 3 * p * p values of a patch, P patches of a picture.
 
     Args:
-        tower: a new CLIP vision tower.
+        embedding: of a new tower.
         pixels: [N, 3, S, S] some hundred pictures as the tower takes them.
         first: dimensions 0 to `first` are left as they are (they may hold positions); where K is less than
             D - `first`, so are the last ones.
     """
-    embedding: Any = tower.embeddings.patch_embedding
     patch = embedding.kernel_size[0]
     patches = functional.unfold(pixels, patch, stride=patch)  # [N, 3, S, S] -> [N, K, P]
     patches = patches.mT.flatten(0, 1)  # [N, K, P] -> [N, P, K] -> [N*P, K]

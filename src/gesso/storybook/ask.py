@@ -104,14 +104,22 @@ def conversation(scene: Scene, rng: Random, style: str, language: str = "en") ->
     raise UnknownNameError("conversation style", style, STYLES)
 
 
-def sign_questions(scene: Scene, language: str = "en") -> list[Question]:
-    """One question of kind "sign" for every sign, in reading order, in the first wording."""
-    wording = WORDINGS[words_of(language).language]["sign"][0]
-    return [
-        Question("sign", wording.format(thing=reference(scene, thing, language)), thing.sign)
-        for thing in scene.reading_order
-        if thing.sign
-    ]
+def sign_questions(scene: Scene, language: str = "en", rng: Random | None = None) -> list[Question]:
+    """One question of kind "sign" for every sign, in reading order.
+
+    Args:
+        scene: what to ask about.
+        language: "en" or "zh".
+        rng: chooses the wording of each; None takes the first.
+    """
+    wordings = WORDINGS[words_of(language).language]["sign"]
+    asked = []
+    for thing in scene.reading_order:
+        if thing.sign:
+            wording = rng.choice(wordings) if rng else wordings[0]
+            named = wording.format(thing=reference(scene, thing, language))
+            asked.append(Question("sign", named, thing.sign))
+    return asked
 
 
 def _worded(asker: Asker, draft: Draft) -> str:

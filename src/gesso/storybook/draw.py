@@ -6,76 +6,43 @@ edge of paper and a soft shadow. What varies follows from the scene's seed and t
 editing one thing changes no other.
 """
 
-from dataclasses import dataclass
-from functools import lru_cache
 from math import ceil, cos, floor, radians, sin
 from random import Random
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont
+from PIL import Image, ImageChops
 
 from gesso.core.errors import UsageError
 from gesso.storybook.brush import Brush
 from gesso.storybook.kinds import KIND_DRAWERS
-from gesso.storybook.palette import PATTERN_SHIFT, SHADE_LEVELS, Paint, thing_palette
+from gesso.storybook.palette import SHADE_LEVELS, thing_palette
 from gesso.storybook.patterns import PHASES, pattern_tile
 from gesso.storybook.places import backdrop
 from gesso.storybook.scene import Scene, Thing
+from gesso.storybook.signs import hang_sign, sign_board
+from gesso.storybook.sticker import BORDER, SILHOUETTE, Frame, Sticker, paste
 
-__all__ = ["LARGEST_SIZE", "SMALLEST_SIZE", "boxes", "draw", "draw_with_map", "masks", "thing_map"]
+__all__ = [
+    "LARGEST_SIZE",
+    "SMALLEST_SIZE",
+    "boxes",
+    "draw",
+    "draw_with_map",
+    "masks",
+    "sign_boxes",
+    "thing_map",
+]
 
 # below, patterns are finer than a pixel; above, a supersampled picture takes hundreds of megabytes
 SMALLEST_SIZE: Final = 32
 LARGEST_SIZE: Final = 2048
 FAST_SIZE: Final = 160  # up to it things are supersampled by three, above by four
-BORDER: Final = 0.0095  # width of the paper edge, as a fraction of the picture
-SHADOW_RGB: Final = (24, 22, 44)
-# a shadow tells a white thing on snow from its ground, and keeps a dark one apart at night
-SHADOW_STRENGTH: Final = 0.38
 SIGN_ROOM: Final = 0.12  # what a thing shrinks and rises by to make room for its sign
-SIGN_HEIGHT: Final = 0.2
-LETTER_HEIGHT: Final = 0.215
 
-# an index of 32 and more is the same paint under a pattern (see `palette`)
-_SILHOUETTE: Final = [0 if index % PATTERN_SHIFT == Paint.NOTHING else 255 for index in range(256)]
-_SHADOW: Final = [round(SHADOW_STRENGTH * value) for value in range(256)]
 # half-covered pixels at an edge go to whoever covers more of them
 _HARD: Final = [255 * (value >= 128) for value in range(256)]
-
-
-@dataclass(frozen=True, slots=True)
-class _Frame:
-    """The crop a thing is painted in: its square and room for edge and shadow.
-
-    Attributes:
-        left: left edge in pixels of the picture.
-        top: upper edge in pixels of the picture.
-        extent: width and height in pixels of the picture.
-        fine: supersampling, pixels of the crop per pixel of the picture.
-        square: left, top and side of the thing's square inside the crop, in pixels of the crop.
-    """
-
-    left: int
-    top: int
-    extent: int
-    fine: int
-    square: tuple[float, float, float]
-
-    def shifted(self, x: float, y: float) -> tuple[int, int, int, int]:
-        """Where the crop lies in the picture, moved by whole pixels nearest to (x, y)."""
-        left, top = self.left + round(x), self.top + round(y)
-        return left, top, left + self.extent, top + self.extent
-
-
-@dataclass(frozen=True, slots=True)
-class _Sticker:
-    """A thing cut out of paper: RGB colours and L silhouette of one frame, at the picture's resolution."""
-
-    frame: _Frame
-    colours: Image.Image
-    silhouette: Image.Image
 
 
 def draw(scene: Scene, size: int = 128) -> Image.Image:
@@ -110,6 +77,23 @@ def boxes(scene: Scene, size: int = 128) -> list[tuple[int, int, int, int]]:
     return [box or (0, 0, 0, 0) for box in found]
 
 
+def sign_boxes(scene: Scene, size: int = 128) -> list[tuple[float, float, float, float] | None]:
+    """The board (x0, y0, x1, y1) of each thing's sign in pixels; None for things without one.
+
+    Boards are not tilted with their things, but a nearer thing may cover a corner of one.
+    """
+    found: list[tuple[float, float, float, float] | None] = []
+    for thing in scene.things:
+        if thing.sign is None:
+            found.append(None)
+            continue
+        frame = _frame(thing, size)
+        x0, y0, x1, y1 = sign_board(thing.sign, frame.square)[1]
+        left, top, fine = frame.left, frame.top, frame.fine
+        found.append((left + x0 / fine, top + y0 / fine, left + x1 / fine, top + y1 / fine))
+    return found
+
+
 def draw_with_map(scene: Scene, size: int = 128) -> tuple[Image.Image, NDArray[np.uint8]]:
     """`draw` and `thing_map` in one pass."""
     if not SMALLEST_SIZE <= size <= LARGEST_SIZE:
@@ -123,34 +107,34 @@ def draw_with_map(scene: Scene, size: int = 128) -> tuple[Image.Image, NDArray[n
         # by location, not by number: taking one thing away leaves the others as they were
         rng = Random(f"{scene.seed}/{thing.location}")
         sticker = _sticker(thing, rng, _frame(thing, size))
-        paper = _paste(picture, sticker, BORDER * size)
+        paper = paste(picture, sticker, BORDER * size)
         # the paper hides what lies behind it and is nobody's
         numbers.paste(0, sticker.frame.shifted(0, 0), paper.point(_HARD))
         numbers.paste(number, sticker.frame.shifted(0, 0), sticker.silhouette.point(_HARD))
     return picture, np.array(numbers)
 
 
-def _frame(thing: Thing, size: int) -> _Frame:
+def _frame(thing: Thing, size: int) -> Frame:
     x0, y0, x1, _ = (value * size for value in thing.box)
     # the grown edge (1.5 borders), the shadow's shift (1.4) and its blur (1) reach out this far together
     margin = ceil(4 * BORDER * size) + 1
     left, top = floor(x0) - margin, floor(y0) - margin
     fine = 3 if size <= FAST_SIZE else 4
     square = (x0 - left) * fine, (y0 - top) * fine, (x1 - x0) * fine
-    return _Frame(left, top, ceil(x1 - x0) + 1 + 2 * margin, fine, square)
+    return Frame(left, top, ceil(x1 - x0) + 1 + 2 * margin, fine, square)
 
 
-def _sticker(thing: Thing, rng: Random, frame: _Frame) -> _Sticker:
+def _sticker(thing: Thing, rng: Random, frame: Frame) -> Sticker:
     indices = _placed(_indices(thing, rng, frame), thing, rng, frame)
     if thing.sign is not None:
-        _hang_sign(indices, thing.sign, frame)
+        hang_sign(indices, thing.sign, frame.square)
     # made before the palette is put on; reduce averages, which makes soft edges of hard ones
-    silhouette = indices.point(_SILHOUETTE).reduce(frame.fine)
+    silhouette = indices.point(SILHOUETTE).reduce(frame.fine)
     indices.putpalette(thing_palette(thing.colour, thing.second_colour, rng.randrange(SHADE_LEVELS)))
-    return _Sticker(frame, indices.convert("RGB").reduce(frame.fine), silhouette)
+    return Sticker(frame, indices.convert("RGB").reduce(frame.fine), silhouette)
 
 
-def _indices(thing: Thing, rng: Random, frame: _Frame) -> Image.Image:
+def _indices(thing: Thing, rng: Random, frame: Frame) -> Image.Image:
     """The upright thing with its pattern, as palette indices."""
     side = round(frame.square[2])
     indices = Image.new("L", (side, side))
@@ -163,7 +147,7 @@ def _indices(thing: Thing, rng: Random, frame: _Frame) -> Image.Image:
     return ImageChops.add(indices, pattern_tile(thing.pattern, phase, side))
 
 
-def _placed(indices: Image.Image, thing: Thing, rng: Random, frame: _Frame) -> Image.Image:
+def _placed(indices: Image.Image, thing: Thing, rng: Random, frame: Frame) -> Image.Image:
     """The thing in its frame, slightly stretched and tilted, perhaps mirrored."""
     # a few degrees: enough to vary a thing, too little to turn stripes into those of another direction
     tilt = radians(6 * (2 * rng.random() - 1))
@@ -180,51 +164,3 @@ def _placed(indices: Image.Image, thing: Thing, rng: Random, frame: _Frame) -> I
     extent = frame.extent * frame.fine, frame.extent * frame.fine
     # nearest: indices are names of paints, and nothing lies between two names
     return indices.transform(extent, Image.Transform.AFFINE, matrix, Image.Resampling.NEAREST)
-
-
-def _hang_sign(indices: Image.Image, text: str, frame: _Frame) -> None:
-    """Paint a small board with the text at the bottom of the thing's square."""
-    left, top, side = frame.square
-    pen = ImageDraw.Draw(indices)
-    pen.fontmode = "1"  # indices must not be blended
-    font = _font(max(4, round(LETTER_HEIGHT * side)))
-    if font.getlength(text) > 0.88 * side:
-        font = _font(max(4, floor(font.size * 0.88 * side / font.getlength(text))))
-    half = min(0.48 * side, font.getlength(text) / 2 + 0.05 * side)
-    x, bottom = left + side / 2, top + side * 0.985
-    board = (x - half, bottom - SIGN_HEIGHT * side, x + half, bottom)
-    pen.rounded_rectangle(board, 0.03 * side, Paint.CREAM, Paint.WOOD, max(1, round(0.018 * side)))
-    # centred by a capital's height: the font's own middle counts room for letters like g
-    middle = bottom - SIGN_HEIGHT * side / 2
-    baseline = middle + font.getbbox("H", anchor="ls")[1] / -2
-    pen.text((x, baseline), text, Paint.DARK, font, "ms", stroke_width=max(0, round(0.006 * side)))
-
-
-@lru_cache(maxsize=128)
-def _font(height: int) -> ImageFont.FreeTypeFont:
-    font = ImageFont.load_default(height)
-    if not isinstance(font, ImageFont.FreeTypeFont):
-        raise UsageError("this Pillow has no FreeType; install a Pillow wheel to write signs")
-    return font
-
-
-def _paste(picture: Image.Image, sticker: _Sticker, border: float) -> Image.Image:
-    """Put shadow, paper edge and colours onto the picture and return the shape of the paper."""
-    # never less than the thing itself: a blur eats away thin parts such as whiskers
-    paper = ImageChops.lighter(_grown(sticker.silhouette, border), sticker.silhouette)
-    shadow = paper.filter(ImageFilter.BoxBlur(border)).point(_SHADOW)
-    picture.paste(SHADOW_RGB, sticker.frame.shifted(0.5 * border, 1.4 * border), shadow)
-    picture.paste(sticker.colours, sticker.frame.shifted(0, 0), paper)
-    return paper
-
-
-def _grown(silhouette: Image.Image, width: float) -> Image.Image:
-    """The silhouette grown by `width` pixels: a blur, cut where a straight edge has moved that far."""
-    return silhouette.filter(ImageFilter.BoxBlur(1.5 * width)).point(_growth_levels(width))
-
-
-@lru_cache(maxsize=64)
-def _growth_levels(width: float) -> list[int]:
-    window = 3 * width + 1  # pixels that the blur averages
-    reached = (0.5 * width + 0.5) / window  # its value `width` outside a straight edge
-    return [min(255, max(0, round(255 * (0.5 + (value / 255 - reached) * window)))) for value in range(256)]

@@ -20,6 +20,8 @@ __all__ = [
     "PATTERNS",
     "PLACES",
     "SIGN_CHARACTERS",
+    "SIGN_LENGTH",
+    "SIGN_RATE",
     "SIZES",
     "Scene",
     "Thing",
@@ -46,6 +48,8 @@ SIZES: Final[Mapping[str, float]] = {"small": 0.20, "medium": 0.26, "large": 0.3
 """Size name -> side of the thing's square, as a fraction of the picture's side."""
 
 SIGN_CHARACTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+SIGN_LENGTH: Final = 5  # most characters of a sign
+SIGN_RATE: Final = 0.15  # share of things with a sign
 # of nine locations: a full scene still has gaps, and empty places to ask about
 MAX_THINGS: Final = 6
 MAX_OVERLAP: Final = 0.15  # of the smaller square; more would hide patterns
@@ -175,7 +179,7 @@ def sample_scene(
     *,
     pairs: Sequence[tuple[str, str]],
     counts: Sequence[int] = range(1, MAX_THINGS + 1),
-    sign_rate: float = 0.15,
+    sign_rate: float = SIGN_RATE,
 ) -> Scene:
     """Draw a scene at random, the same one for the same arguments.
 
@@ -203,7 +207,7 @@ def _sample_thing(rng: Random, location: str, pairs: Sequence[tuple[str, str]], 
     second = None if pattern == "plain" else rng.choice([c for c in COLOURS if c != colour])
     sign = None
     if rng.random() < sign_rate:
-        sign = "".join(rng.choices(SIGN_CHARACTERS, k=rng.randint(1, 5)))
+        sign = "".join(rng.choices(SIGN_CHARACTERS, k=rng.randint(1, SIGN_LENGTH)))
     return Thing(
         kind=kind,
         colour=colour,
@@ -235,4 +239,4 @@ def _overlap(a: Thing, b: Thing) -> float:
 
 def _is_sign(text: str) -> bool:
     # what comes from JSON may be of any type: a list of letters has a length and letters, too
-    return isinstance(text, str) and 1 <= len(text) <= 5 and set(text) <= set(SIGN_CHARACTERS)
+    return isinstance(text, str) and 1 <= len(text) <= SIGN_LENGTH and set(text) <= set(SIGN_CHARACTERS)

@@ -3,7 +3,7 @@
 Letters: B rows, L positions of the longest row, N positions of one picture.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -121,10 +121,19 @@ def collate(rows: Sequence[PackedRow], pad_id: int) -> PackedBatch:
     return PackedBatch(ids, labels, positions, visible[:, None])  # [B, L, L] -> [B, 1, L, L]
 
 
-def example_order(step: int, batch: int, count: int, seed: int) -> IntArray:
+def example_order(
+    step: int, batch: int, count: int, seed: int, epochs: Callable[[int], Sequence[int]] | None = None
+) -> IntArray:
     """Examples of micro-batch number `step`: each epoch goes through all of them in a new order.
 
     A function of its arguments alone, so a resumed run sees exactly what the unbroken one would have.
+
+    Args:
+        step: number of the micro-batch.
+        batch: examples of each.
+        count: examples of an epoch.
+        seed: of the orders.
+        epochs: gives the order of an epoch by its number, in place of a random one.
     """
     start = step * batch
     # a batch may begin in one epoch and end in the next
@@ -132,7 +141,8 @@ def example_order(step: int, batch: int, count: int, seed: int) -> IntArray:
     order = np.empty(batch, np.int64)
     for epoch in np.unique(numbers // count):
         chosen = numbers // count == epoch
-        order[chosen] = _permutation(count, seed, int(epoch))[numbers[chosen] % count]
+        whole = _permutation(count, seed, int(epoch)) if epochs is None else np.asarray(epochs(int(epoch)))
+        order[chosen] = whole[numbers[chosen] % count]
     return order
 
 

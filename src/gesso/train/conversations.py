@@ -1,11 +1,12 @@
 """Conversations about pictures: from the storybook, or from files in LLaVA's format."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from random import Random
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, Self
 
 from PIL import Image as PILImage
 
@@ -14,7 +15,7 @@ from gesso.core.errors import TrainingError
 from gesso.core.messages import Image, Message, Part, Text, assistant, user
 from gesso.models.base import Encoded
 from gesso.models.llava.processor import LlavaProcessor
-from gesso.storybook.ask import conversation, questions
+from gesso.storybook.ask import conversation, questions, sign_questions
 from gesso.train.pictures import PictureStore
 
 __all__ = ["ConversationSource", "LlavaJson", "StorybookConversations"]
@@ -51,7 +52,9 @@ class StorybookConversations:
         rng = Random(f"{self._data.seed}/{number}/{example}")
         language = "zh" if rng.random() < self._data.chinese else "en"
         scene = self._pictures.scene(example)
-        asked = conversation(scene, rng, "detail", language) if rng.random() < self._data.describe else []
+        asked = sign_questions(scene, language, rng) if self._data.read else []
+        if rng.random() < self._data.describe:
+            asked += conversation(scene, rng, "detail", language)
         if self._data.questions:
             asked += questions(scene, rng, self._data.questions, language)
         # a picture without any text would leave a hole in the batch
@@ -73,12 +76,26 @@ class LlavaJson:
     def __init__(self, path: Path, images: Path) -> None:
         try:
             # all at once, since JSON knows no parts of a list; LLaVA's 665 thousand samples are 1 GB
-            self._samples: list[Any] = json.loads(path.read_text(encoding="utf-8"))
+            samples = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:  # ValueError: no JSON, or no UTF-8
             raise TrainingError(f"cannot read {path}: {error}; give a LLaVA JSON list") from error
-        if not isinstance(self._samples, list) or not self._samples:
+        if not isinstance(samples, list) or not samples:
             raise TrainingError(f"{path} holds no list of samples")
-        self._images = images
+        self._samples: list[tuple[Any, Path]] = [(sample, images) for sample in samples]
+
+    @classmethod
+    def joined(cls, files: Sequence[tuple[Path, Path]]) -> Self:
+        """Several files with their folders of pictures, one behind the other, such as one's own data and that
+        of which Mini-Gemini learns to write prompts for a painter."""
+        first, *others = (cls(path, images) for path, images in files)
+        for other in others:
+            first._samples += other._samples
+        return first
+
+    @cached_property
+    def lengths(self) -> list[int]:
+        """How many words each sample has; negative for those without pictures (see `train.grouping`)."""
+        return [_length(sample) for sample, _ in self._samples]
 
     def __len__(self) -> int:
         """Samples."""
@@ -95,7 +112,7 @@ class LlavaJson:
             TrainingError: the sample is not of the format, has too few turns or unknown speakers, or its
                 pictures and image tags differ in number.
         """
-        sample = self._samples[example]
+        sample, folder = self._samples[example]
         if not isinstance(sample, dict):
             raise TrainingError(f"sample {example} is of type {type(sample).__name__}; it must be a mapping")
         name = f"sample {sample.get('id', example)}"
@@ -104,13 +121,23 @@ class LlavaJson:
             turns = turns[1:]  # as the original: an answer to nothing is not learned
         if len(turns) < 2:
             raise TrainingError(f"{name}: {len(turns)} turns; a conversation needs two or more")
-        pictures = [Image(self._images / path) for path in _picture_paths(name, sample.get("image", []))]
+        pictures = [Image(folder / path) for path in _picture_paths(name, sample.get("image", []))]
         tags = sum(value.count(IMAGE_TAG) for _, value in turns)
         if pictures and tags != len(pictures):
             raise TrainingError(f"{name}: {len(pictures)} pictures, but {tags} {IMAGE_TAG} tags; "
                                 "give every picture one tag")  # fmt: skip
         left = iter(pictures)  # each turn takes as many as it has tags
         return [SPEAKERS[speaker](*_parts(value, left)) for speaker, value in turns]
+
+
+def _length(sample: Any) -> int:
+    """Words of a sample, as the originals count them; what is wrong with it is told when it is read."""
+    turns = sample.get("conversations", []) if isinstance(sample, dict) else []
+    values = (
+        [turn.get("value") for turn in turns if isinstance(turn, dict)] if isinstance(turns, list) else []
+    )
+    words = sum(len(value.split()) for value in values if isinstance(value, str))
+    return words if isinstance(sample, dict) and "image" in sample else -words
 
 
 def _turns(name: str, turns: Any) -> list[tuple[str, str]]:

@@ -16,13 +16,16 @@ from transformers import (
 
 from gesso.config.schema import ModelSettings, Recipe
 from gesso.core.errors import ConfigError
+from gesso.engines.catalog import known
+from gesso.engines.folders import folder_of
 from gesso.models.llava.convert import load_llava
 from gesso.models.llava.model import LlavaChat
 from gesso.models.llava.modules import build_module, module_config
 from gesso.models.llava.processor import LlavaProcessor
 from gesso.models.llava.settings import LlavaSettings
+from gesso.train.lora import add_lora
 
-__all__ = ["build_chat"]
+__all__ = ["build_chat", "load_tower"]
 
 
 def build_chat(recipe: Recipe) -> LlavaChat:
@@ -45,6 +48,8 @@ def build_chat(recipe: Recipe) -> LlavaChat:
     chat.module.set_attn_implementation(model.attention)
     if recipe.run.checkpointing:
         chat.module.gradient_checkpointing_enable({"use_reentrant": False})
+    if recipe.lora is not None:
+        add_lora(chat.module, chat.parts, recipe.lora)
     return chat
 
 
@@ -62,7 +67,7 @@ def _adapt(chat: LlavaChat, model: ModelSettings) -> LlavaChat:
 
 def _assemble(recipe: Recipe, vision: Path, language: Path) -> LlavaChat:
     """A tower and a language model with a new projector between them (LLaVA's first stage starts here)."""
-    tower, text = _tower(vision), AutoModelForCausalLM.from_pretrained(language, dtype=torch.float32)
+    tower, text = load_tower(vision), AutoModelForCausalLM.from_pretrained(language, dtype=torch.float32)
     tokenizer = AutoTokenizer.from_pretrained(language)
     settings = LlavaSettings(
         projector_type=recipe.model.projector,
@@ -82,7 +87,7 @@ def _assemble(recipe: Recipe, vision: Path, language: Path) -> LlavaChat:
     return LlavaChat(module, LlavaProcessor(tokenizer, settings))
 
 
-def _tower(folder: Path) -> PreTrainedModel:
+def load_tower(folder: Path) -> PreTrainedModel:
     """The vision half of a CLIP folder, or a vision tower's own folder."""
     if AutoConfig.from_pretrained(folder).model_type == "clip":
         clip: Any = CLIPModel.from_pretrained(folder)
@@ -92,8 +97,8 @@ def _tower(folder: Path) -> PreTrainedModel:
 
 
 def _folder(setting: str, name: str) -> Path:
-    if not Path(name).is_dir():
+    if not Path(name).is_dir() and known(name) is None:
         raise ConfigError(
             f"{setting} is {name!r}, which is no folder; train its recipe first, or give its path"
         )
-    return Path(name)
+    return folder_of(name)

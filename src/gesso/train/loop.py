@@ -14,11 +14,12 @@ from torch.optim import Optimizer
 from torch.utils.data import DataLoader, Dataset
 
 from gesso.config.schema import Recipe
-from gesso.core.errors import TrainingError
+from gesso.core.errors import ConfigError, TrainingError
 from gesso.train.batching import example_order
 from gesso.train.checkpoint import latest_checkpoint, restore_checkpoint, save_checkpoint
+from gesso.train.grouping import modality_order
 from gesso.train.log import RunLog
-from gesso.train.objectives.base import FollowsSteps, Objective
+from gesso.train.objectives.base import FollowsSteps, HasLengths, Objective
 from gesso.train.optim import build_optimizers, learning_rate_factor
 
 __all__ = ["train"]
@@ -144,12 +145,31 @@ class _Clock:
 class _Batches(Dataset[Any]):
     """Micro-batch number -> batch, so that worker processes can make them."""
 
-    def __init__(self, objective: Objective, recipe: Recipe) -> None:
+    def __init__(self, objective: Objective, recipe: Recipe, per_step: int) -> None:
         self._objective, self._batch, self._seed = objective, recipe.run.batch, recipe.run.seed
+        self._order = _Grouped(objective, recipe, per_step) if recipe.run.grouped else None
 
     def __getitem__(self, number: int) -> Any:
-        order = example_order(number, self._batch, self._objective.examples, self._seed)
+        order = example_order(number, self._batch, self._objective.examples, self._seed, self._order)
         return self._objective.batch(order.tolist(), number)
+
+
+class _Grouped:
+    """Orders of epochs by modality and length; no closure, as worker processes get a copy of it."""
+
+    def __init__(self, objective: Objective, recipe: Recipe, per_step: int) -> None:
+        if not isinstance(objective, HasLengths):
+            raise ConfigError(f"run.grouped means nothing to a {recipe.objective} recipe; leave it out")
+        self._lengths, self._run, self._per_step = list(objective.lengths), recipe.run, per_step
+        self._known: dict[int, list[int]] = {}
+
+    def __call__(self, epoch: int) -> list[int]:
+        if epoch not in self._known:
+            generator = torch.Generator().manual_seed(self._run.seed * 1_000_003 + epoch)
+            order = modality_order(self._lengths, self._run.batch, self._per_step, generator, generator)
+            # a batch across the border of epochs needs both orders
+            self._known = {epoch: order, **{e: o for e, o in self._known.items() if e == epoch - 1}}
+        return self._known[epoch]
 
 
 def _batches(objective: Objective, recipe: Recipe, accelerator: Accelerator, start: int) -> Iterator[Any]:
@@ -160,7 +180,7 @@ def _batches(objective: Objective, recipe: Recipe, accelerator: Accelerator, sta
     )
     return iter(
         DataLoader(
-            _Batches(objective, recipe),
+            _Batches(objective, recipe, per_step),
             batch_size=None,
             sampler=numbers,
             num_workers=recipe.run.workers,

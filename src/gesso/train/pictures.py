@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from gesso.config.schema import DataSettings
 from gesso.core.errors import TrainingError
 from gesso.storybook.draw import draw, draw_with_map
-from gesso.storybook.scene import MAX_THINGS, Scene
+from gesso.storybook.scene import MAX_THINGS, SIGN_RATE, Scene
 from gesso.storybook.splits import scene_at
 from gesso.train.arrays import open_array
 
@@ -32,20 +32,31 @@ class PictureStore:
         size: side of a picture in pixels.
         patch: side of a patch of the thing grid in pixels.
         things: most things of a scene.
+        signs: share of things with a sign.
     """
 
     def __init__(
-        self, folder: Path, *, seed: int, count: int, size: int, patch: int, things: int = MAX_THINGS
+        self,
+        folder: Path,
+        *,
+        seed: int,
+        count: int,
+        size: int,
+        patch: int,
+        things: int = MAX_THINGS,
+        signs: float = SIGN_RATE,
     ) -> None:
         if size % patch:
             raise TrainingError(f"pictures of {size} px do not divide into patches of {patch} px; "
                                 "make data.size a multiple of the tower's patch_size")  # fmt: skip
         if not 1 <= things <= MAX_THINGS:
             raise TrainingError(f"data.things is {things}; a scene holds 1 to {MAX_THINGS}")
-        self.seed, self.count, self.size, self.patch, self.things = seed, count, size, patch, things
+        self.seed, self.count, self.size, self.patch = seed, count, size, patch
+        self.things, self.signs = things, signs
         grid = size // patch
         # all that a picture depends on: a changed recipe must not read another one's pictures
-        folder = folder / f"train-{seed}-{count}-{size}-{patch}-{things}-{_drawing(size)}"
+        signed = "" if signs == SIGN_RATE else f"-{signs}"
+        folder = folder / f"train-{seed}-{count}-{size}-{patch}-{things}{signed}-{_drawing(size)}"
         folder.mkdir(parents=True, exist_ok=True)
         self._pixels = open_array(folder / "pixels.npy", (count, size, size, 3), np.uint8)
         self._grids = open_array(folder / "grids.npy", (count, grid, grid), np.uint8)
@@ -62,11 +73,13 @@ class PictureStore:
             size=data.size,
             patch=patch,
             things=data.things,
+            signs=data.signs,
         )
 
     def scene(self, index: int) -> Scene:
         """Scene number `index`."""
-        return scene_at("train", self.seed, index, counts=range(1, self.things + 1))
+        counts = range(1, self.things + 1)
+        return scene_at("train", self.seed, index, counts=counts, sign_rate=self.signs)
 
     def pixels(self, index: int) -> NDArray[np.uint8]:
         """Picture number `index`, [size, size, 3]."""

@@ -12,6 +12,7 @@ from gesso.models.megrez.model import MegrezChat
 from gesso.train.conversations import ConversationSource, LlavaJson, StorybookConversations
 from gesso.train.llava import build_chat
 from gesso.train.megrez import is_megrez, load_or_assemble
+from gesso.train.mgm import build_mgm, is_mgm
 from gesso.train.objectives.base import Objective
 from gesso.train.objectives.contrastive import ContrastiveObjective
 from gesso.train.objectives.dense import DenseObjective
@@ -20,6 +21,7 @@ from gesso.train.objectives.judge import JudgeObjective
 from gesso.train.objectives.language import LanguageObjective
 from gesso.train.objectives.planning import PlanningObjective
 from gesso.train.objectives.preference import PreferenceObjective
+from gesso.train.objectives.signs import SignsObjective
 from gesso.train.objectives.speech import SpeechObjective
 from gesso.train.objectives.subject_feature import SubjectFeatureObjective
 from gesso.train.objectives.text_facts import TextFactsObjective
@@ -37,6 +39,10 @@ SOURCES: Final = {
     "init": "the whole model to start from",
     "vision": "the tower to start from",
     "language": "the language model to start from",
+    "detail": "the high-resolution tower to start from",
+    "high": "the high resolution of a Mini-Gemini",
+    "grid": "the views of a Mini-Gemini",
+    "overview": "a further view of a Mini-Gemini",
     "audio": "the Megrez whose ears are taken",
     "tokenizer": "the tokenizer of a new model",
     "aspect": "how a LLaVA makes pictures square",
@@ -49,7 +55,7 @@ USED: Final[dict[str, set[str]]] = {
     "dense": {"init"},
     "contrastive": {"vision", "tokenizer"},
     "language": {"init", "tokenizer"},
-    "vision-language": {"init", "vision", "language", "aspect", "audio"},
+    "vision-language": {"init", "vision", "language", "aspect", "audio", "detail", "high", "grid", "overview"},
     "planning": {"init"},
     "preference": {"init"},
     "text-facts": {"tokenizer"},
@@ -60,6 +66,7 @@ USED: Final[dict[str, set[str]]] = {
     "speech": {"init"},
     "subject-feature": {"language", "vision"},
     "subject-attention": {"init", "language", "features"},
+    "signs": {"init"},
 }
 """Settings of `SOURCES` that each objective reads."""
 
@@ -113,6 +120,8 @@ def build_objective(recipe: Recipe) -> Objective:
             return DistilObjective(recipe)
         case "speech":
             return SpeechObjective(recipe)
+        case "signs":
+            return SignsObjective(recipe)
         case "judge":
             return JudgeObjective(recipe)
         case "subject-feature":
@@ -122,15 +131,22 @@ def build_objective(recipe: Recipe) -> Objective:
 
 
 def _answers(recipe: Recipe) -> Objective:
-    """Answers about pictures by a LLaVA, or about pictures and sounds by a Megrez."""
+    """Answers about pictures by a LLaVA or a Mini-Gemini, or about pictures and sounds by a Megrez."""
     if is_megrez(recipe.model.init):
         hearing = load_or_assemble(recipe)
         return VisionLanguageObjective(hearing, _hearing_source(recipe, hearing), recipe.data)
-    for name, given in (("model.audio", recipe.model.audio), ("lora", recipe.lora)):
-        if given is not None:
-            raise ConfigError(f"{name} is for Megrez recipes; leave it out, or set model.init to a Megrez")
+    if recipe.model.audio is not None:
+        raise ConfigError("model.audio is for Megrez recipes; leave it out, or set model.init to a Megrez")
     if recipe.data.source in HEARD:
         raise ConfigError(f"data.source {recipe.data.source} is for a model with ears; set model.init to one")
+    if is_mgm(recipe.model):
+        detailed = build_mgm(recipe)
+        settings = detailed.settings
+        patch = settings.image_size_aux // settings.grid_side
+        return VisionLanguageObjective(detailed, _source(recipe, patch), recipe.data)
+    for name in ("high", "grid", "overview"):
+        if getattr(recipe.model, name) is not None:
+            raise ConfigError(f"model.{name} is for a Mini-Gemini; leave it out, or give model.detail")
     chat = build_chat(recipe)
     return VisionLanguageObjective(chat, _source(recipe, chat.settings.patch_size), recipe.data)
 
@@ -175,5 +191,6 @@ def _tokenizer(recipe: Recipe) -> PreTrainedTokenizerBase:
 def _source(recipe: Recipe, patch: int) -> ConversationSource:
     data = recipe.data
     if data.source == "llava-json":
-        return LlavaJson(Path(str(data.path)), Path(str(data.images)))
+        own = (str(data.path), str(data.images))
+        return LlavaJson.joined([(Path(path), Path(images)) for path, images in (own, *data.more.items())])
     return StorybookConversations(PictureStore.of(data, patch), data)

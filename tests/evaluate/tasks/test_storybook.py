@@ -5,7 +5,7 @@ from typing import TypeVar
 
 import pytest
 
-from evaluate.stubs import ScriptedEncoder, oracle, parrot
+from evaluate.stubs import Scripted, ScriptedEncoder, oracle, parrot
 from gesso.core.errors import UnknownNameError, UnsupportedError, UsageError
 from gesso.core.messages import Message
 from gesso.core.results import Answer
@@ -18,6 +18,7 @@ from gesso.evaluate.tasks.storybook import (
     RetrievalSample,
     StorybookDescribe,
     StorybookRetrieval,
+    StorybookSigns,
     StorybookVqa,
 )
 from gesso.storybook.draw import draw
@@ -27,7 +28,7 @@ from gesso.storybook.tell import caption, describe
 
 SIZE = 32
 S = TypeVar("S", bound=Sample)
-TASKS = (StorybookVqa, StorybookDescribe, StorybookRetrieval)
+TASKS = (StorybookVqa, StorybookDescribe, StorybookRetrieval, StorybookSigns)
 
 
 @pytest.fixture
@@ -216,3 +217,38 @@ def test_both_directions_of_a_picture_share_its_id() -> None:
     assert len(samples) == 2 * GROUP
     assert len({sample.id for sample in samples}) == GROUP
     assert len({sample.target for sample in samples if sample.kind == "image-to-text"}) == GROUP
+
+
+def test_every_sign_is_asked_about_once() -> None:
+    samples = _samples(StorybookSigns(), 20)
+    assert len({sample.key for sample in samples}) == 20
+    for sample in samples:
+        assert sample.target in [thing.sign for thing in sample.scene.things]
+        assert sample.kind.startswith(str(len(sample.target)))
+
+
+def test_signs_must_be_read_exactly() -> None:
+    task = StorybookSigns(size=SIZE)
+    samples = _samples(task, 6)
+    assert [record.score for record in task.ask(oracle(samples, SIZE), samples, 3)] == [1.0] * 6
+    assert sum(record.score for record in task.ask(parrot("A"), samples, 3)) < 3
+
+
+@pytest.mark.parametrize("detail", ["high", "low"])
+def test_little_detail_is_asked_of_the_model(detail: str) -> None:
+    task = StorybookSigns(size=SIZE, detail=detail)
+    samples = _samples(task, 2)
+    asked: list[Message] = []
+
+    class Listening(Scripted):
+        def batch(self, conversations: list[list[Message]], **sampling: object) -> list[Answer]:
+            asked.extend(message for conversation in conversations for message in conversation)
+            return super().batch(conversations, **sampling)
+
+    task.ask(Listening(lambda picture, question: "A"), samples, 2)
+    assert {image.detail for message in asked for image in message.images} == {detail}
+
+
+def test_other_details_are_refused() -> None:
+    with pytest.raises(UsageError, match="detail is 'medium'"):
+        StorybookSigns(detail="medium")

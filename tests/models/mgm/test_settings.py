@@ -9,7 +9,7 @@ def test_sizes_of_the_published_models():
     high = MgmSettings(image_size_aux=1536, image_grid=2, image_global=True)
     assert plain.grid_side == 24
     assert (plain.view_count(768), high.view_count(1536), high.view_count(768)) == (1, 5, 1)
-    assert (plain.overview_size, high.overview_size) == (768, 768)
+    assert (plain.overview_size, high.overview_size) == (336, 768)
 
 
 @pytest.mark.parametrize(

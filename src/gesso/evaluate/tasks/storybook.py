@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from functools import cache, partial
 from itertools import islice
 from random import Random
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Literal
 
 import torch
 from torch import Tensor
@@ -19,7 +19,7 @@ from gesso.core.messages import Image, user
 from gesso.evaluate.scorers import exact_match
 from gesso.evaluate.task import Answers, Embeds, Model, Record, Sample, answering, embedding
 from gesso.evaluate.tasks.fresh import groups, require_fresh, things_in
-from gesso.storybook.ask import QUESTION_KINDS, conversation, questions
+from gesso.storybook.ask import QUESTION_KINDS, conversation, questions, sign_questions
 from gesso.storybook.draw import LARGEST_SIZE, SMALLEST_SIZE, draw
 from gesso.storybook.scene import Scene
 from gesso.storybook.splits import scenes
@@ -33,6 +33,7 @@ __all__ = [
     "RetrievalSample",
     "StorybookDescribe",
     "StorybookRetrieval",
+    "StorybookSigns",
     "StorybookVqa",
 ]
 
@@ -181,6 +182,56 @@ class StorybookDescribe(_Storybook):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StorybookSigns(_Storybook):
+    """What small signs say, each asked alone with its picture; the answer must be exact.
+
+    Attributes:
+        detail: "low" asks models for the least they make of a picture; of a Mini-Gemini without a grid its
+            high-resolution tower is then off, at the same number of positions.
+    """
+
+    name: ClassVar[str] = "storybook-signs"
+    size: int = 256
+    detail: str = "high"
+
+    def __post_init__(self) -> None:
+        """Refuse other details."""
+        _Storybook.__post_init__(self)
+        if self.detail not in ("high", "low"):
+            raise UsageError(f"detail is {self.detail!r}; allowed: high, low")
+
+    def check(self, model: Model, count: int) -> None:
+        """Refuse a model that does not answer questions."""
+        answering(model, self.name).batch([])  # a model may have the method and refuse
+
+    def rounds(self, seed: int, count: int, batch: int) -> Iterator[Sequence[PictureSample]]:
+        """The first `count` signs, `batch` at a time."""
+        return groups(islice(self._samples(seed), count), batch)
+
+    def ask(self, model: Model, samples: Sequence[PictureSample], batch: int) -> list[Record]:
+        """Ask what the signs say and compare the answers."""
+        detail: Literal["high", "low"] = "low" if self.detail == "low" else "high"
+        chosen = answering(model, self.name)
+        predictions = _answers(chosen, samples, self.size, ANSWER_TOKENS, detail)
+        return [
+            Record.of(sample, prediction, exact_match(prediction, sample.target))
+            for sample, prediction in zip(samples, predictions, strict=True)
+        ]
+
+    def settings(self) -> dict[str, Any]:
+        """All choices, and how answers are decoded."""
+        return {**asdict(self), **_decoding(ANSWER_TOKENS)}
+
+    def _samples(self, seed: int) -> Iterator[PictureSample]:
+        # most scenes have no sign, and are passed over
+        for number, scene in enumerate(scenes(self.split, seed)):
+            for place, item in enumerate(sign_questions(scene, self.language)):
+                length = len(item.answer)
+                kind = "1 character" if length == 1 else f"{length} characters"
+                yield PictureSample(f"{number}-{place}", kind, item.question, item.answer, scene)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StorybookRetrieval(_Storybook):
     """Which of a hundred captions belongs to a picture, and which of a hundred pictures to a caption.
 
@@ -255,8 +306,14 @@ def _decoding(tokens: int) -> dict[str, Any]:
     return {"temperature": 0.0, "max_new_tokens": tokens}
 
 
-def _answers(model: Answers, samples: Sequence[PictureSample], size: int, tokens: int) -> list[str]:
+def _answers(
+    model: Answers,
+    samples: Sequence[PictureSample],
+    size: int,
+    tokens: int,
+    detail: Literal["auto", "low", "high"] = "auto",
+) -> list[str]:
     """What the model says to each sample's picture and question."""
     paint = cache(partial(draw, size=size))  # several questions share a picture
-    conversations = [[user(Image(paint(sample.scene)), sample.prompt)] for sample in samples]
+    conversations = [[user(Image(paint(sample.scene), detail), sample.prompt)] for sample in samples]
     return [answer.text for answer in model.batch(conversations, **_decoding(tokens))]

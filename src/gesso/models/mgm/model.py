@@ -34,7 +34,8 @@ class MgmChat(PictureChat[MgmProcessor]):
         """Towers, projector with detail mining, and language model with its head, sharing their weights."""
         model = self._module.model
         return {
-            "vision": nn.ModuleList([model.vision_tower, model.vision_tower_aux]),
+            "vision": model.vision_tower,
+            "detail": model.vision_tower_aux,
             # trained together and at one rate from the first stage on
             "projector": nn.ModuleList([model.multi_modal_projector, model.detail_mining]),
             "language": nn.ModuleList([model.language_model, self._module.lm_head]),

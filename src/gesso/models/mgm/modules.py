@@ -87,6 +87,7 @@ class MgmModel(LlavaModel):
 
         Args:
             pixel_values: [B, 3, H, H], H as the settings have it; in float32, since views are made of it.
+                Without a grid, pictures as small as a view are not mined.
             options: what transformers passes on to LLaVAs; a choice of layers has no meaning here.
 
         Returns:
@@ -99,10 +100,11 @@ class MgmModel(LlavaModel):
         if given:
             raise UsageError(f"{', '.join(given)} given; Mini-Gemini's settings decide this, leave it out")
         tokens, whole = self._tokens(pixel_values)  # [B, V, P*P, W]
-        maps = self._maps(pixel_values, tokens.shape[1], whole)  # [B, V, C, m, m]
-        # all views at once: [B, V, ...] -> [B*V, ...]
-        mined = self.detail_mining(tokens.flatten(0, 1), maps.flatten(0, 1))
-        tokens = tokens + mined.view_as(tokens)
+        if self.settings.mines(pixel_values.shape[-1]):
+            maps = self._maps(pixel_values, tokens.shape[1], whole)  # [B, V, C, m, m]
+            # all views at once: [B, V, ...] -> [B*V, ...]
+            mined = self.detail_mining(tokens.flatten(0, 1), maps.flatten(0, 1))
+            tokens = tokens + mined.view_as(tokens)
         if whole:
             # made last, but it stands first in a prompt
             tokens = tokens.roll(1, dims=1)

@@ -25,8 +25,8 @@ class SquareMaker:
     def __call__(self, image: Image.Image, *, overview_only: bool = False) -> ImageTiles:
         """One picture as [1, 3, H, H].
 
-        `overview_only` makes it smaller by the model's grid, so that it has one view only, as detailed as
-        each of the others; on models without a grid it changes nothing.
+        `overview_only` makes it smaller: by the model's grid, so that it has one view only, as detailed as
+        each of the others; without a grid, so small that the low-resolution tower alone sees it.
         """
         side = self._settings.overview_size if overview_only else self._settings.image_size_aux
         pad = self._settings.image_aspect_ratio == "pad"

@@ -46,9 +46,18 @@ class MgmSettings(PictureSettings):
 
     @property
     def overview_size(self) -> int:
-        """Side in pixels of a picture that is shown in one view only, at the same number of cells a patch."""
-        return self.image_size_aux // self.image_grid
+        """Side in pixels of a picture of which little is asked.
+
+        With a grid, of one view only, at the same number of cells a patch. Without one, of what the
+        low-resolution tower sees: the other one then has nothing to do, as in the original where it is given
+        no picture.
+        """
+        return self.image_size_aux // self.image_grid if self.image_grid > 1 else self.image_size
 
     def view_count(self, side: int) -> int:
         """How many views a prepared picture of this many pixels a side has."""
         return 1 if side == self.overview_size else self.image_grid**2 + self.image_global
+
+    def mines(self, side: int) -> bool:
+        """Whether details of a prepared picture of this many pixels a side are mined."""
+        return self.image_grid > 1 or side == self.image_size_aux

@@ -1,12 +1,12 @@
 """What the loop asks of an objective."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
-__all__ = ["FollowsSteps", "Objective"]
+__all__ = ["FollowsSteps", "HasLengths", "Objective"]
 
 
 class Objective(Protocol):
@@ -53,4 +53,18 @@ class FollowsSteps(Protocol):
 
     def after_step(self) -> None:
         """Called once after each step of the optimisers, before a checkpoint is written."""
+        ...
+
+
+@runtime_checkable
+class HasLengths(Protocol):
+    """An objective whose examples can be grouped by modality and length."""
+
+    @property
+    def lengths(self) -> Sequence[int]:
+        """Lengths of the examples in any unit, negative for those without pictures.
+
+        Raises:
+            ConfigError: its data has none.
+        """
         ...

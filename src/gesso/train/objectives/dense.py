@@ -158,7 +158,8 @@ def _tower(recipe: Recipe) -> tuple[CLIPVisionModel, PictureStore]:
     pictures = open_store(recipe.data, tower.config)
     sample = picture_batch(pictures, list(range(min(WHITENING, pictures.count))))
     # in this order: positions take the first dimensions, whitened patches the ones behind them
-    start_whitened(tower, sample, first=start_local(tower))
+    embeddings: Any = tower.embeddings
+    start_whitened(embeddings.patch_embedding, sample, first=start_local(tower))
     return tower, pictures
 
 

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from gesso.config.schema import DataSettings
-from gesso.core.errors import TrainingError
+from gesso.core.errors import ConfigError, TrainingError
 from gesso.models.base import AUDIO_INDEX, IMAGE_INDEX, ImageTiles, SoundClip
 from gesso.models.picture_chat import PictureChat
 from gesso.train.batching import PackedBatch, collate, pack
-from gesso.train.conversations import ConversationSource
+from gesso.train.conversations import ConversationSource, LlavaJson
 from gesso.train.objectives.language import answer_loss, show_supervision
 from gesso.train.saving import save_chat
 
@@ -54,6 +54,14 @@ class VisionLanguageObjective:
         """Different pictures."""
         return len(self.source)
 
+    @property
+    def lengths(self) -> Sequence[int]:
+        """Words of the examples, negative for those without pictures; from files only."""
+        if not isinstance(self.source, LlavaJson):
+            raise ConfigError(f"run.grouped with data.source {self.data.source}, where every example has a "
+                              "picture; leave it out")  # fmt: skip
+        return self.source.lengths
+
     def batch(self, examples: list[int], number: int) -> VisionLanguageBatch:
         """One packed row per picture, with as many of its conversations as fit."""
         groups = [self.source.encode(self.chat.processor, index, number) for index in examples]
@@ -72,7 +80,9 @@ class VisionLanguageObjective:
         ]
         # any of the group would do: they share their pictures
         images = [image for group in groups for image in group[0].images]
-        return VisionLanguageBatch(collate(rows, self.chat.processor.tokenizer.pad_token_id), images, sounds)
+        # some tokenizers have no padding; nothing sees it, so that any id will do
+        pad = self.chat.processor.tokenizer.pad_token_id or 0
+        return VisionLanguageBatch(collate(rows, pad), images, sounds)
 
     def loss(self, batch: VisionLanguageBatch) -> tuple[Tensor, dict[str, float]]:
         """Mean cross-entropy of the answers' tokens."""
