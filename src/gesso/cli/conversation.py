@@ -21,6 +21,11 @@ class Conversation:
         self.messages: list[Message] = list(opening)
         self.waiting: list[Image] = []
 
+    @property
+    def images(self) -> list[Image]:
+        """All pictures so far, those that wait included."""
+        return [image for message in self.messages for image in message.images] + self.waiting
+
     def show(self, path: str) -> None:
         """Put a picture before the next question.
 
