@@ -1,6 +1,7 @@
 """What vLLM's transformers backend asks of a model folder (its `models/transformers/multimodal.py`), offline.
 
-vLLM itself needs a GPU; here the same questions are put to tiny LLaVA and Mini-Gemini folders that gesso saved.
+vLLM itself needs a GPU; here the same questions are put to tiny folders of LLaVA and Mini-Gemini that gesso
+saved.
 """
 
 import subprocess
@@ -38,7 +39,8 @@ def with_image_token() -> PreTrainedTokenizerFast:
     plain = tiny.tokenizer()
     return PreTrainedTokenizerFast(
         tokenizer_object=plain.backend_tokenizer,
-        bos_token=plain.bos_token, eos_token=plain.eos_token, pad_token=plain.pad_token, unk_token=plain.unk_token,
+        bos_token=plain.bos_token, eos_token=plain.eos_token,
+        pad_token=plain.pad_token, unk_token=plain.unk_token,
         extra_special_tokens={"image_token": "<image>"},
     )  # fmt: skip
 

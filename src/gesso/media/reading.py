@@ -1,7 +1,7 @@
 """Text read from pictures by an OCR engine, to be told to a model beside the picture (no torch).
 
-An engine is anything that takes an RGB picture and gives lines with confidences (`TextReader`). `rapid_reader`
-is RapidOCR, the PaddleOCR models that Mini-Gemini's programs read with, on onnxruntime.
+An engine is anything that takes an RGB picture and gives lines with confidences (`TextReader`).
+`rapid_reader` is RapidOCR, the PaddleOCR models that Mini-Gemini's programs read with, on onnxruntime.
 """
 
 from collections.abc import Callable, Sequence
