@@ -28,7 +28,8 @@ def check_mgm(case: Path) -> None:
     """The same, and the lengths of records."""
     expected = json.loads((case / "expected.json").read_text("utf-8"))
     for row in expected["grouping"]:
-        _check_orders({**row, "sizes": [abs(length) for length in row["lengths"]]}, row["world_size_times_accumulation"], row["torch_seed"], None,
+        sized = {**row, "sizes": [abs(length) for length in row["lengths"]]}
+        _check_orders(sized, row["world_size_times_accumulation"], row["torch_seed"], None,
                       ("modality_grouped", "length_grouped"))  # fmt: skip
     for row in expected["even_chunks"]:
         assert even_shares(row["indices"], row["lengths"], row["num_chunks"]) == row["out"]

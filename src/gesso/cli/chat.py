@@ -14,6 +14,7 @@ from gesso.cli.options import with_settings
 from gesso.cli.output import note, say
 from gesso.cli.sampling import GivenSampling
 from gesso.cli.session import Command, Session, number_and_text, required
+from gesso.cli.talk_aids import AidOptions, TalkAids
 from gesso.core.errors import GessoError, UnsupportedError, UsageError
 from gesso.core.messages import Audio, Image, system, user
 from gesso.engines.options import LoadOptions
@@ -26,13 +27,14 @@ __all__ = ["ask_command", "chat_command"]
 DEFAULT_MODEL: Final = "mini-llava"
 
 
-@with_settings(sampling=GivenSampling, options=LoadOptions)
+@with_settings(aiding=AidOptions, sampling=GivenSampling, options=LoadOptions)
 def chat_command(
     model: Annotated[str, typer.Argument(help="A name, folder or repository.")] = DEFAULT_MODEL,
     image: Annotated[list[str] | None, typer.Option(help="Picture to begin with.")] = None,
     audio: Annotated[list[str] | None, typer.Option(help="Sound to begin with.")] = None,
     instruction: Annotated[str | None, typer.Option("--system", help="System message.")] = None,
     *,
+    aiding: AidOptions,
     sampling: GivenSampling,
     options: LoadOptions,
 ) -> None:
@@ -40,13 +42,15 @@ def chat_command(
 
     A planner, such as mini-omost, answers wishes with canvases, whose layout is drawn.
     """
-    # pictures that are not there are told before a model is loaded, which may take a minute
+    # what is not there is told before a model is loaded, which may take a minute
+    aiding.check()
     conversation = Conversation((system(instruction),) if instruction else ())
     for path in image or ():
         conversation.show(path)
     for path in audio or ():
         conversation.play(path)
-    session = _session(load_model(model, options), sampling, conversation)
+    loaded = load_model(model, options)
+    session = _session(loaded, sampling, conversation, aiding.aids(loaded))
     # a pipe gets answers and nothing else
     if sys.stdin.isatty():
         note(f"{model} is listening; /help lists the commands, /quit leaves")
@@ -100,10 +104,14 @@ class _Talk:
         model: who answers.
         sampling: how; what is not given is as the model's default.
         conversation: what was said before.
+        aids: what is done around questions and answers.
     """
 
-    def __init__(self, model: "Model", sampling: GivenSampling, conversation: Conversation) -> None:
+    def __init__(
+        self, model: "Model", sampling: GivenSampling, conversation: Conversation, aids: TalkAids
+    ) -> None:
         self._model = model
+        self._aids = aids
         self._sampling = sampling
         self._conversation = conversation
 
@@ -124,7 +132,7 @@ class _Talk:
         )
 
     def _ask(self, question: str) -> None:
-        self._conversation.ask(question)
+        self._conversation.ask(self._aids.asked(question, self._conversation.images))
         self._reply()
 
     def _reply(self) -> None:
@@ -143,6 +151,7 @@ class _Talk:
             raise
         say("")
         self._conversation.answer("".join(said))
+        self._aids.answered("".join(said))
 
     def _image(self, path: str) -> None:
         self._conversation.show(required(path, "/image PATH"))
@@ -168,7 +177,8 @@ class _Talk:
         self._reply()
 
     def _edit(self, rest: str) -> None:
-        self._conversation.edit(*number_and_text(rest, "/edit N TEXT"))
+        number, text = number_and_text(rest, "/edit N TEXT")
+        self._conversation.edit(number, self._aids.asked(text, self._conversation.images))
         self._reply()
 
     def _reset(self, _: str) -> None:
@@ -180,14 +190,14 @@ class _Talk:
         note(f"saved to {path}")
 
 
-def _session(loaded: "Model", sampling: GivenSampling, conversation: Conversation) -> Session:
+def _session(loaded: "Model", sampling: GivenSampling, conversation: Conversation, aids: TalkAids) -> Session:
     """The conversation that a model can have."""
     # here, as both bring what `gesso --help` should not wait for; loading has imported them
     from gesso.cli.plan_chat import plan_session
     from gesso.engines.plan import Planner
 
     if not isinstance(loaded.engine, Planner):
-        return _Talk(loaded, sampling, conversation).session()
+        return _Talk(loaded, sampling, conversation, aids).session()
     if conversation.messages or conversation.waiting:
         raise UnsupportedError(f"{loaded.name} plans canvases from wishes; it takes no picture, sound or "
                                "system message, so leave --image, --audio and --system out")  # fmt: skip

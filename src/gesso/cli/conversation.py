@@ -22,6 +22,12 @@ class Conversation:
         self.messages: list[Message] = list(opening)
         self.waiting: list[Image | Audio] = []
 
+    @property
+    def images(self) -> list[Image]:
+        """All pictures so far, those that wait included."""
+        waiting = [part for part in self.waiting if isinstance(part, Image)]
+        return [image for message in self.messages for image in message.images] + waiting
+
     def show(self, path: str) -> None:
         """Put a picture before the next question.
 

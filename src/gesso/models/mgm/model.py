@@ -6,9 +6,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
 from gesso.models.base import SETTINGS_KEY, ImageTiles
+from gesso.models.mgm.export import write_processor
 from gesso.models.mgm.processor import MgmProcessor
 from gesso.models.mgm.settings import MgmSettings
 from gesso.models.picture_chat import PictureChat
@@ -63,6 +63,4 @@ class MgmChat(PictureChat[MgmProcessor]):
         """
         setattr(self._module.config, SETTINGS_KEY, self.settings.to_dict())
         self._module.save_pretrained(folder, state_dict=None if state is None else dict(state))
-        self.processor.tokenizer.save_pretrained(folder)
-        values = self.processor.pixels.to_values(self.settings.image_size_aux)
-        CLIPImageProcessorPil(**values).save_pretrained(folder)
+        write_processor(folder, self.processor.tokenizer, self.settings, self.processor.pixels)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from transformers import (
     AutoConfig,
+    AutoModel,
     AutoModelForImageTextToText,
     ConvNextConfig,
     LlavaConfig,
@@ -176,6 +177,7 @@ def _parts(config: MgmConfig) -> tuple[Any, Any, Any]:
 
 # so that Auto classes find a saved folder's class, once gesso is imported
 AutoConfig.register(MgmConfig.model_type, MgmConfig)
+AutoModel.register(MgmConfig, MgmModel)
 AutoModelForImageTextToText.register(MgmConfig, MgmForConditionalGeneration)
 
 

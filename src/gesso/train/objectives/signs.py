@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
 from random import Random
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -84,7 +84,8 @@ class SignsObjective:
         # normalised places to the characters of a sign
         width = map_width(self.tower.config)
         self.head = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, SIGN_LENGTH * CLASSES))
-        middle = self.tower.config.hidden_sizes[1]
+        sizes: Any = self.tower.config.hidden_sizes
+        middle = sizes[1]
         # four cells of 4 px for one of 8 px
         self.letters = nn.Sequential(nn.LayerNorm(middle), nn.Linear(middle, 4 * CLASSES))
         self.module = nn.ModuleDict({"tower": self.tower, "head": self.head, "letters": self.letters})
@@ -120,7 +121,9 @@ class SignsObjective:
         """Characters at cells of 4 px from the second stage's map, [B, C_1, h, h] -> [B, 2h, 2h, 37]."""
         logits: Tensor = self.letters(middle.permute(0, 2, 3, 1))  # [B, h, h, 4*37]
         # [B, h, h, 2, 2, 37] -> [B, h, 2, h, 2, 37] -> [B, 2h, 2h, 37]
-        return logits.unflatten(-1, (2, 2, CLASSES)).transpose(2, 3).flatten(3, 4).flatten(1, 2)
+        apart: Any = logits.unflatten(-1, (2, 2, CLASSES))
+        cells: Tensor = apart.transpose(2, 3).flatten(3, 4).flatten(1, 2)
+        return cells
 
     def show(self, example: int) -> str:
         """What each place of a picture should say."""
