@@ -84,12 +84,20 @@ class DataSettings:
     """Where examples come from."""
 
     source: Literal[
-        "storybook", "llava-json", "messages", "boxes", "subjects", "storybook-speech", "records"
+        "storybook",
+        "llava-json",
+        "messages",
+        "boxes",
+        "subjects",
+        "storybook-speech",
+        "storybook-lookups",
+        "records",
     ] = "storybook"
-    """The procedural world, also with speech; a LLaVA JSON list with a folder of pictures; for planning and
-    preferences JSONL of conversations or pairs (messages), or of captions with boxes (boxes), as
-    `gesso.train.plans`, `pairs` and `boxes` describe them; JSONL of pictures with masks, labels and captions
-    (subjects), as `gesso.train.subjects` does; Megrez's records.jsonl, as `gesso.train.records` does."""
+    """The procedural world, also with speech, or for planners to look places up; a LLaVA JSON list with a
+    folder of pictures; for planning and preferences JSONL of conversations or pairs (messages), or of
+    captions with boxes (boxes), as `gesso.train.plans`, `pairs` and `boxes` describe them; JSONL of pictures
+    with masks, labels and captions (subjects), as `gesso.train.subjects` does; Megrez's records.jsonl, as
+    `gesso.train.records` does."""
     path: str | None = None
     """The file (all but storybook)."""
     images: str | None = None

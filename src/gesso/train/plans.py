@@ -16,6 +16,7 @@ from gesso.storybook.scene import KINDS, Scene
 from gesso.storybook.splits import scene_at
 from gesso.storybook.wish import wish, wish_order
 from gesso.train.boxes import read_boxes
+from gesso.train.lookups import StorybookLookups
 
 __all__ = [
     "NOUNS",
@@ -62,6 +63,8 @@ def plan_source(data: DataSettings) -> PlanSource:
             return MessageFile(Path(str(data.path)))
         case "boxes":
             return BoxFile(Path(str(data.path)), Path(data.images) if data.images else None)
+        case "storybook-lookups":
+            return StorybookLookups(data)
         case _:
             return StorybookPlans(data)
 

@@ -82,7 +82,7 @@ USED: Final[dict[str, set[str]]] = {
 
 DATA: Final[dict[str, set[str]]] = {
     "vision-language": {"storybook", "llava-json", "storybook-speech", "records"},
-    "planning": {"storybook", "messages", "boxes"},
+    "planning": {"storybook", "storybook-lookups", "messages", "boxes"},
     "preference": {"storybook", "messages"},
     "subject-feature": {"storybook", "subjects"},
     "subject-attention": {"storybook", "subjects"},
