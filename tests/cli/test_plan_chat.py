@@ -84,7 +84,7 @@ def test_pictures_and_system_messages_are_refused(
     put_planner(monkeypatch, CHAT)
     outcome = gesso("chat", "planner", option, picture, stdin="a fish\n")
     assert outcome.code == 2
-    assert "leave --image and --system out" in " ".join(outcome.err.split())
+    assert "leave --image, --audio and --system out" in " ".join(outcome.err.split())
 
 
 def test_on_a_terminal_the_layout_is_drawn(gesso: Gesso, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -204,10 +204,6 @@ def test_settings_that_do_not_fit_are_refused(llava: str, tmp_path: Path) -> Non
             "ears",
         ),
         (
-            answers(lora={"parts": ["language"]}),
-            "lora is for",
-        ),
-        (
             recipe(tmp_path, "distil", model={"init": llava, "vision": llava}, lora={"parts": ["nose"]}),
             "lora.parts names nose",
         ),

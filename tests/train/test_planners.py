@@ -9,6 +9,7 @@ from gesso.core.errors import ConfigError, UnsupportedError
 from gesso.core.messages import Message, assistant, system, user
 from gesso.models.omost.prompts import SYSTEM_PROMPT
 from gesso.models.templates import storybook_jinja
+from gesso.train.canvas_tokens import canvas_tokens
 from gesso.train.planners import ConversationEncoder, load_planner, planner_folder
 from train.conftest import MakeRecipe
 
@@ -78,7 +79,7 @@ def test_the_model_is_loaded_in_float32_with_its_tokens(make_recipe: MakeRecipe,
     settings = (f"model.init={tmp_path.as_posix()}/m", "model.canvas_tokens=true", "run.checkpointing=true")
     model, tokenizer = load_planner(make_recipe("planning", *settings))
     assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
-    assert len(tokenizer) == model.config.vocab_size == len(tiny.tokenizer()) + 13
+    assert len(tokenizer) == model.config.vocab_size == len(tiny.tokenizer()) + len(canvas_tokens())
     assert model.is_activation_checkpointing
     assert model.config._attn_implementation == "eager"
 

@@ -11,6 +11,7 @@ from gesso.models.base import IMAGE_INDEX
 from gesso.models.llava.convert import load_llava
 from gesso.models.mgm.convert import load_mgm
 from gesso.train import recipes
+from gesso.train.canvas_tokens import canvas_tokens
 from gesso.train.loop import train
 from gesso.train.objectives.language import LanguageObjective
 from gesso.train.objectives.vision_language import VisionLanguageObjective
@@ -100,7 +101,7 @@ def test_a_planner_is_tuned_and_then_learns_preferences(make_recipe: MakeRecipe,
         recipe = make_recipe(objective, "run.steps=1", *filled, f"run.out={tmp_path.as_posix()}/{name}")
         assert train(recipe, lambda recipe=recipe: build_objective(recipe)) == tmp_path / name / "final"
     first, last = (AutoTokenizer.from_pretrained(tmp_path / name / "final") for name in ("lm", "dpo"))
-    assert len(last) == len(first) + 13
+    assert len(last) == len(first) + len(canvas_tokens())
     assert AutoModelForCausalLM.from_pretrained(tmp_path / "dpo" / "final").config.vocab_size == len(last)
 
 
