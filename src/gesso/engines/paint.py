@@ -90,7 +90,7 @@ class PaintEngine:
         """
         settings = settings or self.settings({}, style=style)
         start = "noise" if settings.strength == 1 else "canvas"
-        recipe = self._recipe(canvas, settings, style=style, start=start)
+        recipe = self.recipe(canvas, settings, style=style, start=start)
         if picture is not None:
             if settings.strength == 1:
                 raise UsageError("a picture to begin from came, but strength is 1, which paints over all of "
@@ -128,7 +128,7 @@ class PaintEngine:
         before = painting.recipe
         self._require_same(before)
         now = canvas or before.canvas
-        recipe = self._recipe(
+        recipe = self.recipe(
             now,
             settings or painting.part_settings(now),
             style=style or before.style,
@@ -207,7 +207,7 @@ class PaintEngine:
             return self.painter.picture_latent(below, size)
         return None
 
-    def _recipe(self, canvas: Canvas, settings: PaintSettings, **more: Any) -> PaintRecipe:
+    def recipe(self, canvas: Canvas, settings: PaintSettings, **more: Any) -> PaintRecipe:
         """A recipe that is this model's."""
         info = self.info
         return PaintRecipe(

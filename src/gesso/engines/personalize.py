@@ -150,7 +150,8 @@ class Personalizer:
         cast = self._cast([self._subject(seen, prompt, 0, strength)])
         prompts = (RegionPrompt(WHOLE, (text,)),)
         notes = (self._note(seen, prompt, 0, strength),)
-        return self._painted(prompts, cast, self._recipe(canvas, settings, notes, "sentences"), watch)
+        recipe = self.engine.recipe(canvas, settings, style="sentences", subjects=notes)
+        return self._painted(prompts, cast, recipe, watch)
 
     def paint_canvas(
         self,
@@ -184,7 +185,7 @@ class Personalizer:
             subjects.append(self._subject(each, told, place, strength))
             notes.append(self._note(each, told, number, strength))
         prompts = prompts_of(canvas, style_named(style))
-        recipe = self._recipe(canvas, settings, tuple(notes), style)
+        recipe = self.engine.recipe(canvas, settings, style=style, subjects=tuple(notes))
         return self._painted(prompts, self._cast(subjects), recipe, watch)
 
     def _subject(self, seen: SeenSubject, prompt: str, region: int, strength: float) -> Subject:
@@ -208,21 +209,6 @@ class Personalizer:
             seed=seen.seed,
             adapter=self.name,
             weights=self.weights,
-        )
-
-    def _recipe(
-        self, canvas: Canvas, settings: PaintSettings, notes: tuple[SubjectNote, ...], style: str
-    ) -> PaintRecipe:
-        info = self.engine.info
-        return PaintRecipe(
-            canvas=canvas,
-            settings=settings,
-            painter=info.name,
-            weights=info.weights,
-            loras=info.loras,
-            tokenizer=info.tokenizer,
-            style=style,
-            subjects=notes,
         )
 
     def _painted(
