@@ -28,7 +28,11 @@ class Plain(PictureChat[LlavaProcessor]):
         self.asked += 1
         return [image.pixels for image in images]
 
-    def save_pretrained(self, folder: Path, *, state: Mapping[str, Tensor] | None = None) -> None:
+    @property
+    def settings(self) -> LlavaSettings:
+        return self.processor.settings
+
+    def _save_processor(self, folder: Path) -> None:
         raise NotImplementedError
 
 

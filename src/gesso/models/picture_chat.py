@@ -10,8 +10,18 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from gesso.core.errors import UnsupportedError, UsageError
-from gesso.models.base import AUDIO_INDEX, IGNORE_INDEX, IMAGE_INDEX, MEDIA, Encoded, ImageTiles, SoundClip
+from gesso.models.base import (
+    AUDIO_INDEX,
+    IGNORE_INDEX,
+    IMAGE_INDEX,
+    MEDIA,
+    SETTINGS_KEY,
+    Encoded,
+    ImageTiles,
+    SoundClip,
+)
 from gesso.models.processor import ConversationProcessor
+from gesso.models.settings import FamilySettings
 from gesso.nn.merge import pad_rows, splice
 
 __all__ = ["PictureChat", "Remembers"]
@@ -64,9 +74,25 @@ class PictureChat(ABC, Generic[P]):
     def parts(self) -> Mapping[str, nn.Module]:
         """Vision, projector and language model (with its head), sharing the module's weights."""
 
+    @property
     @abstractmethod
+    def settings(self) -> FamilySettings:
+        """What distinguishes this model from others of its family."""
+
     def save_pretrained(self, folder: Path, *, state: Mapping[str, Tensor] | None = None) -> None:
-        """Write a folder that loads as this model, with the weights of `state` if there are any."""
+        """Write a folder that loads as this model.
+
+        Args:
+            folder: where to.
+            state: the weights, if they are to be others than the module's.
+        """
+        setattr(self._module.config, SETTINGS_KEY, self.settings.to_dict())
+        self._module.save_pretrained(folder, state_dict=None if state is None else dict(state))
+        self._save_processor(folder)
+
+    @abstractmethod
+    def _save_processor(self, folder: Path) -> None:
+        """Write the files of tokenizer and picture processor."""
 
     @abstractmethod
     def features_of(self, images: Sequence[ImageTiles]) -> list[Tensor]:

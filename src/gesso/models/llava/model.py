@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from gesso.core.errors import UsageError
-from gesso.models.base import SETTINGS_KEY, ImageTiles
+from gesso.models.base import ImageTiles
 from gesso.models.llava.anyres import tile_grid, unpadded
 from gesso.models.llava.export import write_processor
 from gesso.models.llava.processor import LlavaProcessor
@@ -84,15 +84,8 @@ class LlavaChat(PictureChat[LlavaProcessor]):
         """Features of pictures as they stand in a prompt, [N_i, D] each."""
         return self.image_features([image.pixels for image in images], [image.size for image in images])
 
-    def save_pretrained(self, folder: Path, *, state: Mapping[str, Tensor] | None = None) -> None:
-        """Write a folder that `load_llava` reads, and plain transformers too if it has such a model.
-
-        Args:
-            folder: where to.
-            state: the weights, if they are to be others than the module's.
-        """
-        setattr(self._module.config, SETTINGS_KEY, self.settings.to_dict())
-        self._module.save_pretrained(folder, state_dict=None if state is None else dict(state))
+    def _save_processor(self, folder: Path) -> None:
+        # files that plain transformers reads, too, if it has such a model
         write_processor(folder, self.processor.tokenizer, self.settings, self.processor.pixels)
 
     def _merge(self, features: Tensor, size: Size) -> Tensor:

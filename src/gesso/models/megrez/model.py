@@ -11,7 +11,7 @@ from transformers import GenerationConfig
 
 from gesso.core.errors import UsageError
 from gesso.core.messages import Message
-from gesso.models.base import SETTINGS_KEY, ImageTiles, SoundClip
+from gesso.models.base import ImageTiles, SoundClip
 from gesso.models.megrez.contents import as_messages
 from gesso.models.megrez.processor import MegrezProcessor
 from gesso.models.megrez.settings import MegrezSettings
@@ -124,15 +124,7 @@ class MegrezChat(PictureChat[MegrezProcessor]):
             answer = module.generate(inputs_embeds=prompt, attention_mask=mask, generation_config=settings)[0]
         return str(self.processor.tokenizer.decode(answer, skip_special_tokens=True))
 
-    def save_pretrained(self, folder: Path, *, state: Mapping[str, Tensor] | None = None) -> None:
-        """Write a folder that `load_megrez` reads.
-
-        Args:
-            folder: where to.
-            state: the weights, if they are to be others than the module's.
-        """
-        setattr(self._module.config, SETTINGS_KEY, self.settings.to_dict())
-        self._module.save_pretrained(folder, state_dict=None if state is None else dict(state))
+    def _save_processor(self, folder: Path) -> None:
         self.processor.tokenizer.save_pretrained(folder)
 
     @property

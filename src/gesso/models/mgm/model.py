@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gesso.models.base import SETTINGS_KEY, ImageTiles
+from gesso.models.base import ImageTiles
 from gesso.models.mgm.export import write_processor
 from gesso.models.mgm.processor import MgmProcessor
 from gesso.models.mgm.settings import MgmSettings
@@ -54,13 +54,5 @@ class MgmChat(PictureChat[MgmProcessor]):
             features.update(zip(places, seen, strict=True))
         return [features[place] for place in range(len(images))]
 
-    def save_pretrained(self, folder: Path, *, state: Mapping[str, Tensor] | None = None) -> None:
-        """Write a folder that `load_mgm` reads.
-
-        Args:
-            folder: where to.
-            state: the weights, if they are to be others than the module's.
-        """
-        setattr(self._module.config, SETTINGS_KEY, self.settings.to_dict())
-        self._module.save_pretrained(folder, state_dict=None if state is None else dict(state))
+    def _save_processor(self, folder: Path) -> None:
         write_processor(folder, self.processor.tokenizer, self.settings, self.processor.pixels)
