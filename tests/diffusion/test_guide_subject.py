@@ -1,5 +1,6 @@
 import pytest
 import torch
+from transformers import AutoTokenizer
 
 from diffusion.tiny_paint import box, noise, noise_model, sd15
 from gesso.core.errors import UnsupportedError, UsageError
@@ -16,7 +17,8 @@ from gesso.diffusion.guide_subject import (
 from gesso.diffusion.guides import Step
 from gesso.diffusion.subject_adapter import SubjectAdapter, attention_layers
 from gesso.diffusion.subject_reading import merge_maps, stretch
-from gesso.diffusion.subjects import Subject, SubjectFeatures, gather_inside
+from gesso.diffusion.subjects import Subject, SubjectFeatures, gather_inside, subject_positions
+from gesso.engines.folders import folder_of
 
 
 def region(seed, mask=None, tokens=7):
@@ -105,6 +107,9 @@ def test_names_are_found_in_their_regions():
         def __call__(self, word, **_):
             return type("Ids", (), {"input_ids": [int(word)]})
 
+        def decode(self, ids):
+            return str(ids[0])
+
     cast = Cast(None, (Subject("3", None, region=1), Subject("2 4", None)))
     regions = [region(1), region(2)]
     found = [each.positions.tolist() for each in named_subjects(cast, regions, Tokenizer())]
@@ -113,6 +118,13 @@ def test_names_are_found_in_their_regions():
         named_subjects(Cast(None, (Subject("3", None, region=2),)), regions, Tokenizer())
     with pytest.raises(UsageError, match="does not contain the subject '9'"):
         named_subjects(Cast(None, (Subject("9", None),)), regions, Tokenizer())
+
+
+def test_a_noun_is_found_at_the_start_and_behind_a_blank():
+    tokenizer = AutoTokenizer.from_pretrained(folder_of("mini-clip"))
+    ids = torch.tensor(tokenizer("rabbit on a rabbit in a park", add_special_tokens=False).input_ids)
+    found = [tokenizer.decode(ids[place]).strip() for place in subject_positions(tokenizer, ids, "rabbit")]
+    assert found == ["rabbit", "rabbit"]
 
 
 def test_other_guidance_is_refused_by_name():

@@ -82,9 +82,12 @@ class PromptEncoder:
 
     def plain(self, text: str, mask: Tensor, pooled: Pooled = "projected") -> TextRegion:
         """A text in one window that is cut at its end, such as a negative prompt: states [1, T, D]."""
+        return self._encode([[ids] for ids in self.window(text)], mask, pooled)
+
+    def window(self, text: str) -> list[tuple[int, ...]]:
+        """Ids of a text in one window that is cut at its end, T of each tokenizer."""
         tables = [_window_ids(tokenizer) for tokenizer in self.tokenizers]
-        windows = [[table.window(table.tokenize(text))] for table in tables]
-        return self._encode(windows, mask, pooled)
+        return [table.window(table.tokenize(text)) for table in tables]
 
     @torch.no_grad()
     def _encode(self, windows: Sequence[Sequence[Sequence[int]]], mask: Tensor, pooled: Pooled) -> TextRegion:

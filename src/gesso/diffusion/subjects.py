@@ -130,9 +130,11 @@ def subject_positions(tokenizer: PreTrainedTokenizerBase, ids: Tensor, noun: str
     words = noun.split()
     if not words:
         raise UsageError("the subject has no name; give the word that the text calls it by, such as cat")
-    firsts = [tokenizer(word, add_special_tokens=False, verbose=False).input_ids[:1] for word in words]
-    wanted = torch.tensor([first for found in firsts for first in found], dtype=torch.long)
-    positions = torch.isin(ids.cpu(), wanted).nonzero().flatten()
+    # the minis' byte-level vocabularies, unlike CLIP's own, tell a word at the start from one behind a blank
+    written = [text for word in words for text in (word, f" {word}")]
+    firsts = [tokenizer(text, add_special_tokens=False, verbose=False).input_ids[:1] for text in written]
+    wanted = {first for found in firsts for first in found if str(tokenizer.decode([first])).strip()}
+    positions = torch.isin(ids.cpu(), torch.tensor(sorted(wanted), dtype=torch.long)).nonzero().flatten()
     if not len(positions):
         raise UsageError(
             f"the text does not contain the subject {noun!r}, or only beyond its {len(ids)} tokens; "

@@ -107,6 +107,9 @@ def _from_llava(model: ModelSettings) -> MgmChat:
     )
     ours: Any = chat.module
     ours.model.multi_modal_projector.load_state_dict(_numbered(source.model.multi_modal_projector))
+    # nothing is mined at first, so that training begins with what the LLaVA already answers
+    for parameter in ours.model.detail_mining.value.linear.parameters():
+        nn.init.zeros_(parameter)
     return chat
 
 

@@ -43,11 +43,11 @@ def make(make_recipe: MakeRecipe, parts: list[str], *overrides: str) -> SubjectA
 def test_a_batch_is_the_same_every_time(make_recipe, parts):
     objective = make(make_recipe, parts)
     one, again, other = objective.batch([2, 0], 4), objective.batch([2, 0], 4), objective.batch([2, 0], 5)
-    for name in ("latents", "noise", "timesteps", "texts", "known", "places"):
+    for name in ("pictures", "references", "noise", "timesteps", "texts", "nouns", "places"):
         assert torch.equal(getattr(one, name), getattr(again, name))
-    assert torch.equal(one.latents, other.latents)
+    assert torch.equal(one.pictures, other.pictures)
     assert not torch.equal(one.noise, other.noise)
-    assert one.latents.shape == one.known.shape == (2, 4, 16, 16)
+    assert one.noise.shape == one.draws[0].shape == (2, 4, 16, 16)
     assert one.places.shape == (2, 16, 16)
     assert float(one.shown.mean()) == pytest.approx(1)
 

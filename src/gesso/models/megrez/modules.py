@@ -17,7 +17,6 @@ from transformers import (
     SiglipVisionConfig,
     WhisperConfig,
 )
-from transformers.configuration_utils import SubConfigSpec
 
 from gesso.models.megrez.audio import AudioEncoder
 from gesso.models.megrez.settings import MegrezSettings
@@ -38,10 +37,11 @@ class MegrezConfig(PreTrainedConfig):
     """
 
     model_type = "gesso_megrez"
-    sub_configs_defaults: ClassVar[dict[str, SubConfigSpec]] = {
-        "vision_config": SubConfigSpec(config_class=SiglipVisionConfig),
-        "audio_config": SubConfigSpec(config_class=WhisperConfig),
-        "text_config": SubConfigSpec(config_class=LlamaConfig),
+    # the form that transformers before 5.18 has, too
+    sub_configs: ClassVar[dict[str, type[PreTrainedConfig]]] = {
+        "vision_config": SiglipVisionConfig,
+        "audio_config": WhisperConfig,
+        "text_config": LlamaConfig,
     }
 
     vision_config: dict[str, Any] | PreTrainedConfig | None = None
@@ -51,6 +51,15 @@ class MegrezConfig(PreTrainedConfig):
     audio_batch_size: int = 8
     tie_word_embeddings: bool = False
     gesso: dict[str, Any] | None = None
+
+    def __post_init__(self, **kwargs: Any) -> None:
+        """Make the parts' configs."""
+        for name, kind in self.sub_configs.items():
+            given = getattr(self, name)
+            if not isinstance(given, PreTrainedConfig):
+                setattr(self, name, kind(**(given or {})))
+        inherited: Any = super().__post_init__
+        inherited(**kwargs)
 
     @property
     def settings(self) -> MegrezSettings:

@@ -18,7 +18,6 @@ from transformers import (
     LlavaForConditionalGeneration,
     PreTrainedConfig,
 )
-from transformers.configuration_utils import SubConfigSpec
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 from transformers.models.llava.modeling_llava import LlavaModel
 
@@ -40,10 +39,8 @@ class MgmConfig(LlavaConfig):
     """
 
     model_type = "gesso_mgm"
-    sub_configs_defaults: ClassVar[dict[str, SubConfigSpec]] = {
-        **LlavaConfig.sub_configs_defaults,
-        "detail_config": SubConfigSpec(config_class=ConvNextConfig),
-    }
+    # the form that transformers before 5.18 has, too
+    sub_configs: ClassVar[dict[str, Any]] = {**LlavaConfig.sub_configs, "detail_config": ConvNextConfig}
 
     detail_config: dict[str, Any] | PreTrainedConfig | None = None
     exact_gelu: bool = False
@@ -51,6 +48,8 @@ class MgmConfig(LlavaConfig):
 
     def __post_init__(self, **kwargs: Any) -> None:
         """Make the parts' configs, and undo what a Gemma's does to its activation."""
+        if not isinstance(self.detail_config, PreTrainedConfig):
+            self.detail_config = ConvNextConfig(**(self.detail_config or {}))
         # transformers does not say what these take
         inherited: Any = super().__post_init__
         inherited(**kwargs)

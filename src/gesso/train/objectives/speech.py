@@ -19,6 +19,7 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils.rnn import pad_sequence
 
 from gesso.config.schema import Recipe
 from gesso.storybook.spoken import Utterance
@@ -32,6 +33,8 @@ __all__ = ["SpeechBatch", "SpeechHead", "SpeechObjective"]
 SPREAD: Final = 6.0
 """Positions (of 40 ms) that a word is heard before or after where it is expected: the prior's deviation."""
 
+UNSAID: Final = -1
+
 AFTER: Final = {"en": 7, "zh": 3}
 """Positions of silence behind what espeak-ng says."""
 
@@ -43,14 +46,14 @@ class SpeechBatch:
     Attributes:
         features: [M, C_i] each.
         frames: how many each sound fills.
-        tokens: [n_i] that are said.
-        expected: [n_i] shares of the sound before the middle of each.
+        tokens: [B, n] that are said, `UNSAID` behind the last of a sound.
+        expected: [B, n] shares of the sound before the middle of each, 0 there.
     """
 
     features: list[Tensor]
     frames: list[int]
-    tokens: list[Tensor]
-    expected: list[Tensor]
+    tokens: Tensor
+    expected: Tensor
 
 
 class SpeechHead(nn.Module):
@@ -78,12 +81,17 @@ class SpeechObjective:
 
     def __init__(self, recipe: Recipe) -> None:
         self.chat = load_or_assemble(recipe)
-        module: Any = self.chat.module
-        self.table: Tensor = module.get_input_embeddings().weight.detach()  # [V, D]
         self.head = SpeechHead(self.table)
-        self.module = nn.ModuleDict({"chat": module, "head": self.head})
+        self.module = nn.ModuleDict({"chat": self.chat.module, "head": self.head})
         self.data = recipe.data
         self.store = speech_of(recipe.data, self.chat)
+
+    @property
+    def table(self) -> Tensor:
+        """What the language model says each token is, [V, D], wherever the model is by now."""
+        module: Any = self.chat.module
+        table: Tensor = module.get_input_embeddings().weight.detach()
+        return table
 
     @property
     def parts(self) -> Mapping[str, nn.Module]:
@@ -109,31 +117,27 @@ class SpeechObjective:
                 spoken = 1 - AFTER[said.language] * 4 / columns.shape[1]  # four columns a position
                 expected.append(self._middles(found) * spoken)
         frames = [each.shape[1] // 2 for each in features]
-        return SpeechBatch(features, frames, tokens, expected)
+        laid = pad_sequence(tokens, batch_first=True, padding_value=UNSAID)  # [n_i] each -> [B, n]
+        return SpeechBatch(features, frames, laid, pad_sequence(expected, batch_first=True))
 
     def loss(self, batch: SpeechBatch) -> tuple[Tensor, dict[str, float]]:
         """Mean CTC loss per token said, and the share of sounds whose likeliest tokens are right."""
         module: Any = self.chat.module
         spans = module.sound_features(batch.features, batch.frames)
-        lengths = torch.tensor([len(span) - 2 for span in spans])
-        counts = torch.tensor([len(each) for each in batch.tokens])
         # without begin and end: [2 + K_i, D] each -> [N, D] of all sounds, one behind the other
         heard = torch.cat([span[1:-1] for span in spans])
+        lengths = torch.tensor([len(span) - 2 for span in spans], device=heard.device)
+        said = batch.tokens != UNSAID
         scores = functional.log_softmax(self.head(heard.float(), self.table.float()), -1)  # [N, V + 1]
         blank = scores.shape[1] - 1
-        likely = scores + _prior(batch, lengths, blank + 1).to(scores.device)
+        likely = scores[_places(lengths)] + _prior(batch, lengths, blank + 1)  # [K, B, V + 1]
+        counts = said.sum(1)
         loss = functional.ctc_loss(
-            likely[_places(lengths)],
-            torch.cat(batch.tokens),
-            lengths,
-            counts,
-            blank,
-            "sum",
-            zero_infinity=True,
+            likely, batch.tokens[said], lengths, counts, blank, "sum", zero_infinity=True
         )
-        best = scores.detach().argmax(-1).split(lengths.tolist())
-        pairs = zip(best, batch.tokens, strict=True)
-        right = sum(_collapsed(each, blank) == wanted.tolist() for each, wanted in pairs)
+        best = scores.detach().argmax(-1).cpu().split(lengths.tolist())
+        pairs = zip(best, batch.tokens.tolist(), strict=True)
+        right = sum(_collapsed(each, blank) == [t for t in wanted if t != UNSAID] for each, wanted in pairs)
         total = int(counts.sum())
         return loss / total, {"tokens": total, "right": right / len(best)}
 
@@ -158,17 +162,15 @@ class SpeechObjective:
 
 
 def _prior(batch: SpeechBatch, lengths: Tensor, columns: int) -> Tensor:
-    """Logarithms of how likely each token is where, up to a constant, [N, V + 1]; 0 for tokens not said."""
-    prior = torch.zeros(int(lengths.sum()), columns)
-    start = 0
-    for tokens, expected, length in zip(batch.tokens, batch.expected, lengths.tolist(), strict=True):
-        at = torch.arange(length)[:, None] - expected * length  # [K, n]
-        costs = -0.5 * (at / SPREAD).square()
-        for token in tokens.unique().tolist():
-            # a token that is said twice is likely at both places
-            prior[start : start + length, token] = costs[:, tokens == token].amax(1)
-        start += length
-    return prior
+    """Logarithms of how likely each token is where, up to a constant, [K, B, V + 1]; 0 if it is not said."""
+    places = torch.arange(int(lengths.max()), device=lengths.device)[:, None, None]  # [K, 1, 1]
+    at = places - batch.expected * lengths[:, None]  # [K, B, n]
+    costs = -0.5 * (at / SPREAD).square()
+    # one column more, for what is unsaid
+    index = torch.where(batch.tokens == UNSAID, columns, batch.tokens).expand(len(places), -1, -1)
+    prior = costs.new_zeros(*costs.shape[:2], columns + 1)
+    # a token that is said twice is likely at both places
+    return prior.scatter_reduce(2, index, costs, "amax", include_self=False)[..., :columns]
 
 
 def _places(lengths: Tensor) -> Tensor:
@@ -177,7 +179,8 @@ def _places(lengths: Tensor) -> Tensor:
     A gather, since the backward pass of `pad_sequence` copies the whole batch once for each sound.
     """
     starts = lengths.cumsum(0) - lengths
-    inside = torch.arange(int(lengths.max()))[:, None].expand(-1, len(lengths))  # [K, B]
+    places = torch.arange(int(lengths.max()), device=lengths.device)
+    inside = places[:, None].expand(-1, len(lengths))  # [K, B]
     # behind a sound its last row stands again, which the loss does not look at
     return starts + torch.minimum(inside, lengths - 1)
 

@@ -53,12 +53,13 @@ class AttentionBatch:
 
     Attributes:
         wishes: reference on white, noun and prompt of each.
-        latents: [B, C, h, w] of the pictures, without noise.
-        noise: [B, C, h, w].
+        pictures: [B, 3, H, W], -1..1.
+        references: [B, 3, H, W], -1..1.
+        noise: [B, C, h, w], for the pictures.
+        draws: two of [B, C, h, w], for the references: of their latents, and of timestep 0.
         timesteps: [B].
-        texts: [B, L, D], states of the prompts.
-        known: [B, C, h, w], the references under the noise of timestep 0.
-        nouns: [B, L, D], states of the bare nouns.
+        texts: [B, L] ids of the prompts.
+        nouns: [B, L] ids of the bare nouns.
         masks: [B, rows, columns] of the references' subjects.
         places: [B, h, w], where the subject counts.
         shown: [B, 1, h, w], weight of each cell, 1 on average.
@@ -66,11 +67,12 @@ class AttentionBatch:
     """
 
     wishes: tuple[Encoded, ...]
-    latents: Tensor
+    pictures: Tensor
+    references: Tensor
     noise: Tensor
+    draws: tuple[Tensor, Tensor]
     timesteps: Tensor
     texts: Tensor
-    known: Tensor
     nouns: Tensor
     masks: Tensor
     places: Tensor
@@ -119,19 +121,13 @@ class SubjectAttentionObjective:
         """Different examples."""
         return self.source.count
 
-    @torch.no_grad()
     def batch(self, examples: list[int], number: int) -> AttentionBatch:
-        """Latents under noise, references, and what tells them."""
+        """Pictures, references, and what tells them; encoded where the model is, with the loss."""
         found = [self.source.example(index) for index in examples]
         random = np.random.default_rng([self.data.seed, number])
-        pixels = torch.cat([pixels_of(each.target) for each in found])
-        known = torch.cat([pixels_of(each.reference.image) for each in found])
-        shape = self._latent_shape(known)
-        vae = self.painter.vae
-        zeros = torch.zeros(len(found), *shape)
-        latents = reference_latent(vae, pixels, zeros).cpu()
+        pictures = torch.cat([pixels_of(each.target) for each in found])
+        shape = self._latent_shape(pictures)
         draws = [draw_noise(generators_for(int(random.integers(2**31)), len(found)), shape) for _ in range(2)]
-        sampled = reference_latent(vae, known, draws[0]).cpu()
         masks = torch.from_numpy(np.stack([each.target_mask for each in found]))[:, None].float()
         places = functional.adaptive_max_pool2d(masks, shape[1:])  # [B, 1, h, w]
         shown = 1 + self.settings.things * places
@@ -141,12 +137,13 @@ class SubjectAttentionObjective:
         told = ["" if gone else text for text, gone in zip(texts, dropped.tolist(), strict=True)]
         return AttentionBatch(
             wishes=tuple(self._wish(each) for each in found),
-            latents=latents,
-            noise=torch.from_numpy(random.standard_normal(latents.shape, np.float32)),
+            pictures=pictures,
+            references=torch.cat([pixels_of(each.reference.image) for each in found]),
+            noise=torch.from_numpy(random.standard_normal((len(found), *shape), np.float32)),
+            draws=(draws[0], draws[1]),
             timesteps=torch.from_numpy(timestep_sample(random, len(found))),
-            texts=self._states(told),
-            known=noised_reference(sampled, draws[1]),
-            nouns=self._states([each.noun for each in found]),
+            texts=self._ids(told),
+            nouns=self._ids([each.noun for each in found]),
             masks=torch.from_numpy(np.stack([each.reference.mask for each in found])),
             places=torch.where(everywhere[:, None, None], 1.0, places[:, 0]),
             shown=shown / shown.mean(),
@@ -155,10 +152,11 @@ class SubjectAttentionObjective:
 
     def loss(self, batch: AttentionBatch) -> tuple[Tensor, dict[str, float]]:
         """Squared error of the prediction, weighed by noise level and cell."""
-        noised = self.scheduler.add_noise(batch.latents, batch.noise, batch.timesteps)
+        latents = reference_latent(self.painter.vae, batch.pictures, torch.zeros_like(batch.noise))
+        noised = self.scheduler.add_noise(latents, batch.noise, batch.timesteps)
         target = batch.noise
         if self.scheduler.config["prediction_type"] == "v_prediction":
-            target = self.scheduler.get_velocity(batch.latents, batch.noise, batch.timesteps)
+            target = self.scheduler.get_velocity(latents, batch.noise, batch.timesteps)
         predicted = self._predict(noised, batch)
         error = ((predicted - target).square() * batch.shown).mean(dim=(1, 2, 3))  # [B]
         loss = (min_snr_weights(self.scheduler, batch.timesteps, self.settings) * error).mean()
@@ -188,26 +186,32 @@ class SubjectAttentionObjective:
     def _predict(self, noised: Tensor, batch: AttentionBatch) -> Tensor:
         with torch.no_grad():
             raw = RawMemory()
-            nouns = batch.nouns[:, :-UNREAD]
+            sampled = reference_latent(self.painter.vae, batch.references, batch.draws[0])
+            known = noised_reference(sampled, batch.draws[1])
+            texts, nouns = self._states(batch.texts), self._states(batch.nouns)[:, :-UNREAD]
             first = torch.zeros(len(noised), dtype=torch.long, device=noised.device)
             reading = RowReading(nouns, nouns, torch.zeros_like(batch.places), self.adapter)
-            self._noise(batch.known, first, [reading], memory=raw)
+            self._noise(known, first, [reading], memory=raw)
             embedded = self.reader.embed(batch.wishes)  # [B, E]
         kept = (~batch.dropped)[:, None].to(embedded)
         tokens = self.projection((embedded * kept).to(self.projection.proj.weight))  # [B, T, D]
         early = (batch.timesteps >= EARLY)[:, None, None]
         weights = torch.where(early, 0.0, batch.places)
         memory = RowMemory(raw.layers, batch.masks, weights, self.adapter)
-        reading = RowReading(batch.texts, tokens, batch.places, self.adapter)
+        reading = RowReading(texts, tokens, batch.places, self.adapter)
         return self._noise(noised, batch.timesteps, [reading], memory=memory)
 
     def _wish(self, example: SubjectExample) -> Encoded:
         white = example.reference.on_white()
         return self.reader.encode(SubjectWish(white, example.noun, example.prompt))
 
-    def _states(self, texts: list[str]) -> Tensor:
-        whole = torch.ones(1, 1)
-        return torch.cat([self.painter.text.plain(text, whole).states for text in texts]).cpu()
+    def _ids(self, texts: list[str]) -> Tensor:
+        return torch.tensor([self.painter.text.window(text)[0] for text in texts])
+
+    def _states(self, ids: Tensor) -> Tensor:
+        """[B, L] ids -> [B, L, D], of the one encoder that a painter of SD 1.5's shape has."""
+        states: Tensor = self.painter.text.encoders[0](ids).last_hidden_state
+        return states
 
     def _latent_shape(self, pixels: Tensor) -> tuple[int, int, int]:
         config = self.painter.vae.config
