@@ -18,7 +18,17 @@ from gesso.storybook.draw import boxes, draw, draw_with_map, masks, thing_map
 from gesso.storybook.kinds import KIND_DRAWERS
 from gesso.storybook.palette import BORDER_RGB, COLOUR_RGB
 from gesso.storybook.places import PLACE_DRAWERS, backdrop
-from gesso.storybook.scene import COLOURS, KINDS, PATTERNS, PLACES, SIZES, Scene, Thing, sample_scene
+from gesso.storybook.scene import (
+    COLOURS,
+    KINDS,
+    PATTERNS,
+    PLACES,
+    RARE_KINDS,
+    SIZES,
+    Scene,
+    Thing,
+    sample_scene,
+)
 
 SIZE = 96
 PALETTE = np.array([COLOUR_RGB[name] for name in COLOURS], dtype=float)  # [12, 3]
@@ -64,7 +74,7 @@ def pattern_marks(pattern: str, *, kind: str = "ball", seed: int = 1) -> NDArray
 
 
 def test_every_kind_place_and_colour_of_the_world_can_be_drawn() -> None:
-    assert set(KIND_DRAWERS) == set(KINDS)
+    assert set(KIND_DRAWERS) == {*KINDS, *RARE_KINDS}
     assert set(PLACE_DRAWERS) == set(PLACES)
     assert set(COLOUR_RGB) == set(COLOURS)
 
@@ -79,7 +89,7 @@ def test_pictures_and_maps_have_the_size_asked_for(size: int) -> None:
     assert masks(scene, size).shape == (len(scene.things), size, size)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [*KINDS, *RARE_KINDS])
 def test_every_kind_can_be_drawn_at_every_small_size(kind: str) -> None:
     for size in range(32, 72):
         numbers = thing_map(Scene(size, "room", (a_thing(kind, size="small", sign="W8"),)), size)

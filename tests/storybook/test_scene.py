@@ -6,7 +6,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gesso.core.errors import UnknownNameError, UsageError
-from gesso.storybook.scene import COLOURS, KINDS, MAX_THINGS, PLACES, SIZES, Scene, Thing, sample_scene
+from gesso.storybook.scene import (
+    COLOURS,
+    KINDS,
+    MAX_THINGS,
+    PLACES,
+    RARE_KINDS,
+    SIZES,
+    Scene,
+    Thing,
+    sample_scene,
+    with_rare,
+)
 
 PAIRS = [(kind, colour) for kind in KINDS for colour in COLOURS]
 CAT = Thing("cat", "red", "plain", None, "small", "on the left", "no offset", 2.0)
@@ -45,6 +56,18 @@ def test_sampling_keeps_to_pairs_counts_and_sign_rate() -> None:
         assert {(thing.kind, thing.colour) for thing in scene.things} == {("cat", "red")}
         assert all(thing.sign for thing in scene.things)
     assert not any(thing.sign for thing in sample_scene(1, pairs=PAIRS, sign_rate=0).things)
+
+
+def test_rare_kinds_take_the_places_of_others_and_are_never_sampled() -> None:
+    scene = sample_scene(3, pairs=[("cat", "red"), ("boat", "blue")], counts=[6])
+    assert not {thing.kind for thing in scene.things} & set(RARE_KINDS)
+    assert with_rare(scene, 0.0) == scene
+    assert with_rare(scene, 0.5) == with_rare(scene, 0.5) != scene
+    changed = with_rare(scene, 1.0)
+    assert {thing.kind for thing in changed.things} == set(RARE_KINDS)
+    assert [replace(thing, kind="cat") for thing in changed.things] == [
+        replace(thing, kind="cat") for thing in scene.things
+    ]
 
 
 def test_reading_order_goes_by_rows() -> None:

@@ -3,7 +3,7 @@ from dataclasses import fields
 import pytest
 
 from gesso.canvas.vocabulary import LOCATIONS
-from gesso.storybook.scene import COLOURS, KINDS, MAX_THINGS, PATTERNS, PLACES, SIZES
+from gesso.storybook.scene import COLOURS, KINDS, MAX_THINGS, PATTERNS, PLACES, RARE_KINDS, SIZES
 from gesso.storybook.words import LANGUAGES, words_of
 
 
@@ -11,14 +11,15 @@ from gesso.storybook.words import LANGUAGES, words_of
 def test_every_name_has_its_own_word(language: str) -> None:
     words = words_of(language)
     tables = (
-        (words.places, PLACES), (words.backgrounds, PLACES), (words.kinds, KINDS), (words.colours, COLOURS),
+        (words.places, PLACES), (words.backgrounds, PLACES), (words.kinds, (*KINDS, *RARE_KINDS)),
+        (words.colours, COLOURS),
         (words.patterns, PATTERNS), (words.marks, PATTERNS[1:]), (words.sizes, SIZES),
         (words.locations, LOCATIONS), (words.corners, LOCATIONS),
     )  # fmt: skip
     for table, names in tables:
         assert set(table) == set(names)
         assert len(set(table.values())) == len(table)
-    assert set(words.counters) == set(KINDS)
+    assert set(words.counters) == {*KINDS, *RARE_KINDS}
     assert len(set(words.numbers)) == MAX_THINGS + 1
     assert len(fields(words)) == 14  # a new table must be checked above
 

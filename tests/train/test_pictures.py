@@ -1,16 +1,18 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from gesso.core.errors import TrainingError
 from gesso.storybook.draw import draw, thing_map
+from gesso.storybook.scene import RARE_KINDS
 from gesso.storybook.splits import scene_at, split_of
 from gesso.train import pictures
 from gesso.train.pictures import BACKGROUND, PictureStore, thing_grid
 
 
-def open_store(folder: Path, **changes: int) -> PictureStore:
+def open_store(folder: Path, **changes: Any) -> PictureStore:
     return PictureStore(folder, **{"seed": 1, "count": 6, "size": 48, "patch": 8, **changes})
 
 
@@ -29,6 +31,13 @@ def test_pictures_are_those_of_the_training_split(tmp_path: Path) -> None:
         assert split_of(scene) == "train"
         assert np.array_equal(store.pixels(index), np.asarray(draw(scene, 48)))
         assert np.array_equal(store.grid(index), thing_grid(thing_map(scene, 48), 8))
+
+
+def test_rare_kinds_are_drawn_and_cached_apart(tmp_path: Path) -> None:
+    plain, rare = open_store(tmp_path), open_store(tmp_path, rare=1.0)
+    assert {thing.kind for thing in rare.scene(0).things} == set(RARE_KINDS)
+    assert not np.array_equal(plain.pixels(0), rare.pixels(0))
+    assert np.array_equal(rare.pixels(0), np.asarray(draw(rare.scene(0), 48)))
 
 
 @pytest.mark.parametrize("things", [0, 7])

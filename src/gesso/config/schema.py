@@ -113,6 +113,8 @@ class DataSettings:
     """Most things of a storybook scene; few make an easy start."""
     signs: float = 0.15
     """Share of storybook things that carry a sign."""
+    rare: float = 0.0
+    """Share of storybook things that are of kinds no scene is sampled with, such as the moon (painters)."""
     read: bool = False
     """Whether every sign is asked about, before other questions."""
     size: int = 96
@@ -144,7 +146,7 @@ class DataSettings:
         """Refuse counts below their minimum, shares outside [0, 1] and a JSON source without a path."""
         _check_least("data", self, 1, "count", "size", "length", "spoken", "speech_questions")
         _check_least("data", self, 0, "questions")
-        for name in ("chinese", "describe", "edits", "loose", "signs"):
+        for name in ("chinese", "describe", "edits", "loose", "rare", "signs"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"data.{name} is {getattr(self, name)}; it must be in [0, 1]")
         if self.source == "llava-json" and not (self.path and self.images):

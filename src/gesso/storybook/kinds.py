@@ -19,4 +19,4 @@ KIND_DRAWERS: Final[Mapping[str, Callable[[Brush], None]]] = {
     **OUTDOOR_DRAWERS,
     **OBJECT_DRAWERS,
 }
-"""Kind -> function that draws it, one for each of `scene.KINDS`."""
+"""Kind -> function that draws it, one for each of `scene.KINDS` and `scene.RARE_KINDS`."""

@@ -1,12 +1,24 @@
-"""Plants, buildings and vehicles of the storybook; coordinates are fractions of the thing's square."""
+"""Plants, buildings, vehicles and the moon of the storybook; coordinates are fractions of their square."""
 
 from collections.abc import Callable, Mapping
+from math import cos, radians, sin
 from typing import Final
 
 from gesso.storybook.brush import Brush, petals
 from gesso.storybook.palette import Paint
 
-__all__ = ["OUTDOOR_DRAWERS", "boat", "car", "castle", "flower", "house", "mushroom", "rocket", "tree"]
+__all__ = [
+    "OUTDOOR_DRAWERS",
+    "boat",
+    "car",
+    "castle",
+    "flower",
+    "house",
+    "moon",
+    "mushroom",
+    "rocket",
+    "tree",
+]
 
 BODY, MAIN, SHADE, LIGHT = Paint.BODY, Paint.MAIN, Paint.SHADE, Paint.LIGHT
 
@@ -149,7 +161,26 @@ def rocket(b: Brush) -> None:
     b.arc((0.5, 0.35), (0.05, 0.05), (180, 260), Paint.WHITE, 0.03)
 
 
+def moon(b: Brush) -> None:
+    """A sleeping crescent moon, open to the right."""
+    tips = b.vary(8)
+    outer = _bow((0.52, 0.5), 0.47, 52 + tips, 308 + tips)
+    inner = _bow((0.7, 0.5), 0.36, 295 + tips, 65 + tips)
+    b.polygon([*outer, *inner], BODY, SHADE)
+    b.arc((0.52, 0.5), (0.42, 0.42), (130, 230), MAIN, 0.06)
+    # a closed eye and a smile, on the widest part
+    b.arc((0.24, 0.42), (0.05, 0.04), (0, 180), Paint.DARK, 0.022)
+    b.smile(0.27, 0.57, 0.05, Paint.DARK)
+    b.disc(0.17, 0.54, 0.03, Paint.BLUSH)
+
+
+def _bow(centre: tuple[float, float], radius: float, start: float, end: float) -> list[tuple[float, float]]:
+    """Points along a circle between two angles in degrees, which may run either way."""
+    angles = (radians(start + (end - start) * step / 24) for step in range(25))
+    return [(centre[0] + radius * cos(angle), centre[1] + radius * sin(angle)) for angle in angles]
+
+
 OUTDOOR_DRAWERS: Final[Mapping[str, Callable[[Brush], None]]] = {
-    drawer.__name__: drawer for drawer in (tree, flower, mushroom, house, castle, car, boat, rocket)
+    drawer.__name__: drawer for drawer in (tree, flower, mushroom, house, castle, car, boat, rocket, moon)
 }
-"""Plant, building or vehicle -> function that draws it."""
+"""Plant, building, vehicle or moon -> function that draws it."""

@@ -6,7 +6,7 @@ A scene is plain data: `storybook.draw` paints it, `storybook.tell` talks about 
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from random import Random
 from typing import Any, Final, Self
 
@@ -19,6 +19,7 @@ __all__ = [
     "MAX_THINGS",
     "PATTERNS",
     "PLACES",
+    "RARE_KINDS",
     "SIGN_CHARACTERS",
     "SIGN_LENGTH",
     "SIGN_RATE",
@@ -26,6 +27,7 @@ __all__ = [
     "Scene",
     "Thing",
     "sample_scene",
+    "with_rare",
 ]
 
 PLACES: Final = ("meadow", "beach", "night", "sea", "snow", "room", "desert", "city")
@@ -35,6 +37,10 @@ KINDS: Final = (
     "tree", "flower", "mushroom", "house", "castle", "car", "boat", "rocket",
     "balloon", "kite", "ball", "cup", "hat", "umbrella", "robot", "teapot",
 )  # fmt: skip
+
+RARE_KINDS: Final = ("moon",)
+"""Kinds that no scene is sampled with, so that scenes and what was learned of them stay as they are; painters
+meet them by `with_rare`."""
 
 COLOURS: Final = (
     "red", "orange", "yellow", "green", "blue", "purple",
@@ -60,7 +66,7 @@ class Thing:
     """One thing of a scene.
 
     Attributes:
-        kind: one of `KINDS`.
+        kind: one of `KINDS` or `RARE_KINDS`.
         colour: main colour, one of `COLOURS`.
         pattern: one of `PATTERNS`.
         second_colour: colour of the stripes, dots or checks; None exactly when plain.
@@ -84,7 +90,7 @@ class Thing:
     def __post_init__(self) -> None:
         """Refuse values outside the vocabulary, naming what is allowed."""
         for what, value, known in (
-            ("kind", self.kind, KINDS),
+            ("kind", self.kind, (*KINDS, *RARE_KINDS)),
             ("colour", self.colour, COLOURS),
             ("pattern", self.pattern, PATTERNS),
             ("size", self.size, SIZES),
@@ -198,6 +204,16 @@ def sample_scene(
             thing = Thing(**{**asdict(thing), "offset": "no offset"})
         things.append(thing)
     return Scene(seed, rng.choice(PLACES), tuple(things))
+
+
+def with_rare(scene: Scene, share: float) -> Scene:
+    """The scene with this share of its things turned into things of `RARE_KINDS`, the same every time."""
+    rng = Random(f"rare/{scene.seed}")
+    things = (
+        replace(thing, kind=rng.choice(RARE_KINDS)) if rng.random() < share else thing
+        for thing in scene.things
+    )
+    return replace(scene, things=tuple(things))
 
 
 def _sample_thing(rng: Random, location: str, pairs: Sequence[tuple[str, str]], sign_rate: float) -> Thing:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from gesso.core.errors import UnknownNameError
-from gesso.storybook.scene import COLOURS, KINDS, PLACES, Thing
+from gesso.storybook.scene import COLOURS, KINDS, PLACES, RARE_KINDS, Thing
 
 __all__ = ["LANGUAGES", "Words", "words_of"]
 
@@ -103,13 +103,15 @@ _PREPOSITIONS: Final = ("at", "at", "at", "on", "in", "on", "at", "at", "at")
 _CORNERS_ZH: Final = ("左上角", "上方", "右上角", "左边", "中间", "右边", "左下角", "下方", "右下角")
 _PLACES_ZH: Final = ("草地上", "海滩上", "夜空下", "大海里", "雪地里", "房间里", "沙漠里", "城市里")
 _BACKGROUNDS_ZH: Final = ("草地", "海滩", "夜空", "大海", "雪地", "房间", "沙漠", "城市")
+_ALL_KINDS: Final = (*KINDS, *RARE_KINDS)
 _KINDS_ZH: Final = (
     "猫", "狗", "兔子", "鸟", "鱼", "乌龟", "蝴蝶", "蜗牛",
     "树", "花", "蘑菇", "房子", "城堡", "汽车", "船", "火箭",
     "气球", "风筝", "球", "杯子", "帽子", "雨伞", "机器人", "茶壶",
+    "月亮",
 )  # fmt: skip
 # a measure word for each kind in turn: a fish is a 条, a car a 辆
-_MEASURES_ZH: Final = "只只只只条只只只棵朵个座座辆艘枚个只个个顶把个把"
+_MEASURES_ZH: Final = "只只只只条只只只棵朵个座座辆艘枚个只个个顶把个把轮"
 _COLOURS_ZH: Final = (
     "红色", "橙色", "黄色", "绿色", "蓝色", "紫色", "粉色", "棕色", "白色", "黑色", "灰色", "青色",
 )  # fmt: skip
@@ -124,8 +126,8 @@ ENGLISH: Final = Words(
         "meadow": "a meadow", "beach": "a beach", "night": "the night", "sea": "the sea",
         "snow": "the snow", "room": "a room", "desert": "a desert", "city": "a city",
     },
-    kinds={kind: kind for kind in KINDS},
-    counters={kind: "an" if kind == "umbrella" else "a" for kind in KINDS},
+    kinds={kind: kind for kind in _ALL_KINDS},
+    counters={kind: "an" if kind == "umbrella" else "a" for kind in _ALL_KINDS},
     colours={colour: colour for colour in COLOURS},
     patterns={"plain": "plain", "striped": "striped", "dotted": "dotted", "checked": "checked"},
     marks={"striped": "stripes", "dotted": "dots", "checked": "checks"},
@@ -144,8 +146,8 @@ CHINESE: Final = Words(
     language="zh",
     places=dict(zip(PLACES, _PLACES_ZH, strict=True)),
     backgrounds=dict(zip(PLACES, _BACKGROUNDS_ZH, strict=True)),
-    kinds=dict(zip(KINDS, _KINDS_ZH, strict=True)),
-    counters={kind: f"一{measure}" for kind, measure in zip(KINDS, _MEASURES_ZH, strict=True)},
+    kinds=dict(zip(_ALL_KINDS, _KINDS_ZH, strict=True)),
+    counters={kind: f"一{measure}" for kind, measure in zip(_ALL_KINDS, _MEASURES_ZH, strict=True)},
     colours=dict(zip(COLOURS, _COLOURS_ZH, strict=True)),
     patterns={"plain": "纯色", "striped": "条纹", "dotted": "圆点", "checked": "格子"},
     marks={"striped": "条纹", "dotted": "圆点", "checked": "格子"},

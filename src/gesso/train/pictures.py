@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from gesso.config.schema import DataSettings
 from gesso.core.errors import TrainingError
 from gesso.storybook.draw import draw, draw_with_map
-from gesso.storybook.scene import MAX_THINGS, SIGN_RATE, Scene
+from gesso.storybook.scene import MAX_THINGS, SIGN_RATE, Scene, with_rare
 from gesso.storybook.splits import scene_at
 from gesso.train.arrays import open_array
 
@@ -33,6 +33,7 @@ class PictureStore:
         patch: side of a patch of the thing grid in pixels.
         things: most things of a scene.
         signs: share of things with a sign.
+        rare: share of things of rare kinds.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class PictureStore:
         patch: int,
         things: int = MAX_THINGS,
         signs: float = SIGN_RATE,
+        rare: float = 0.0,
     ) -> None:
         if size % patch:
             raise TrainingError(f"pictures of {size} px do not divide into patches of {patch} px; "
@@ -52,10 +54,11 @@ class PictureStore:
         if not 1 <= things <= MAX_THINGS:
             raise TrainingError(f"data.things is {things}; a scene holds 1 to {MAX_THINGS}")
         self.seed, self.count, self.size, self.patch = seed, count, size, patch
-        self.things, self.signs = things, signs
+        self.things, self.signs, self.rare = things, signs, rare
         grid = size // patch
         # all that a picture depends on: a changed recipe must not read another one's pictures
         signed = "" if signs == SIGN_RATE else f"-{signs}"
+        signed += f"-rare{rare}" if rare else ""
         folder = folder / f"train-{seed}-{count}-{size}-{patch}-{things}{signed}-{_drawing(size)}"
         folder.mkdir(parents=True, exist_ok=True)
         self._pixels = open_array(folder / "pixels.npy", (count, size, size, 3), np.uint8)
@@ -74,12 +77,13 @@ class PictureStore:
             patch=patch,
             things=data.things,
             signs=data.signs,
+            rare=data.rare,
         )
 
     def scene(self, index: int) -> Scene:
         """Scene number `index`."""
         counts = range(1, self.things + 1)
-        return scene_at("train", self.seed, index, counts=counts, sign_rate=self.signs)
+        return with_rare(scene_at("train", self.seed, index, counts=counts, sign_rate=self.signs), self.rare)
 
     def pixels(self, index: int) -> NDArray[np.uint8]:
         """Picture number `index`, [size, size, 3]."""
