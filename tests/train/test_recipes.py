@@ -145,13 +145,17 @@ DETAIL = "model.shape={detail: {hidden_sizes: [48, 16, 16, 16], depths: [0, 1, 1
 def test_mini_gemini_grows_out_of_a_llava(make_recipe: MakeRecipe, tmp_path: Path) -> None:
     """A tower that reads signs, then a LLaVA that mines it by adapters: one step each, at tiny size."""
     stages = {
-        "tower": ("dense",),
+        "tower": ("dense", "model.shape.vision.patch_size=4"),
         "lm": ("language",),
         "llava": ("vision-language", "model.vision={}/tower/final", "model.language={}/lm/final"),
         "signs": ("signs", DETAIL, "data.size=64"),
+        "mining": (
+            "signs", "model.init={}/llava/final", "model.detail={}/signs/final", "model.high=64",
+            "data.size=64",
+        ),
         "mgm": (
-            "vision-language", "model.init={}/llava/final", "model.detail={}/signs/final", "model.high=64",
-            "data.size=64", "data.read=true", "data.signs=1", "lora={parts: [language], rank: 2}",
+            "vision-language", "model.init={}/mining/final", "data.size=64", "data.read=true", "data.signs=1",
+            "lora={parts: [language], rank: 2}",
             "tune={vision: 0, detail: 1e-3}",
         ),
         "hd": (

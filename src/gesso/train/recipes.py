@@ -19,6 +19,7 @@ from gesso.train.objectives.dense import DenseObjective
 from gesso.train.objectives.distil import DistilObjective
 from gesso.train.objectives.judge import JudgeObjective
 from gesso.train.objectives.language import LanguageObjective
+from gesso.train.objectives.mined_signs import MinedSignsObjective
 from gesso.train.objectives.planning import PlanningObjective
 from gesso.train.objectives.preference import PreferenceObjective
 from gesso.train.objectives.signs import SignsObjective
@@ -76,7 +77,7 @@ USED: Final[dict[str, set[str]]] = {
     "speech": {"init"},
     "subject-feature": {"language", "vision"},
     "subject-attention": {"init", "language", "features"},
-    "signs": {"init"},
+    "signs": {"init", "detail", "high"},
 }
 """Settings of `SOURCES` that each objective reads."""
 
@@ -131,7 +132,7 @@ def build_objective(recipe: Recipe) -> Objective:
         case "speech":
             return SpeechObjective(recipe)
         case "signs":
-            return SignsObjective(recipe)
+            return MinedSignsObjective(recipe) if is_mgm(recipe.model) else SignsObjective(recipe)
         case "judge":
             return JudgeObjective(recipe)
         case "subject-feature":

@@ -30,7 +30,7 @@ from gesso.train.objectives.dense import normalise
 from gesso.train.objectives.sizes import sizes_of
 from gesso.train.pictures import PictureStore
 
-__all__ = ["SignBatch", "SignsObjective", "letter_targets", "sign_targets"]
+__all__ = ["SignBatch", "SignsObjective", "letter_targets", "sheet_pictures", "sign_head", "sign_targets"]
 
 PATCHES: Final = 8
 """Places along a side: the tokens of the minis' towers."""
@@ -72,18 +72,13 @@ class SignsObjective:
     """
 
     def __init__(self, recipe: Recipe) -> None:
-        if recipe.data.size % (4 * PATCHES):
-            raise ConfigError(f"data.size is {recipe.data.size}; make it a multiple of {4 * PATCHES}, so "
-                              "that places have whole cells of 4 px")  # fmt: skip
-        self.pictures = PictureStore.of(recipe.data, recipe.data.size // PATCHES)
+        self.pictures = sheet_pictures(recipe)
         self.tower = _tower(recipe)
         if recipe.model.init is None:
             # patches of signs differ little beside those of sky and grass, but are what is to be told apart
             sample = self.batch(list(range(min(WHITENING, self.examples))), 0).pixels
             start_whitened(self.tower.embeddings.patch_embeddings, sample)
-        # normalised places to the characters of a sign
-        width = map_width(self.tower.config)
-        self.head = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, SIGN_LENGTH * CLASSES))
+        self.head = sign_head(map_width(self.tower.config))
         sizes: Any = self.tower.config.hidden_sizes
         middle = sizes[1]
         # four cells of 4 px for one of 8 px
@@ -110,12 +105,16 @@ class SignsObjective:
 
     def loss(self, batch: SignBatch) -> tuple[Tensor, dict[str, float]]:
         """Mean cross-entropy of characters where they stand and as signs; shares that are read exactly."""
-        places, middle = self._read(batch.pixels)
+        places, beside, figures = self.read(batch)
         logits = self.head(places)  # [B, P*P, 5*37]
         read, right = _mean_loss(logits.unflatten(-1, (SIGN_LENGTH, CLASSES)), batch.targets)
+        return read + beside, {"tokens": batch.targets[..., 0].numel(), "right": right, **figures}
+
+    def read(self, batch: SignBatch) -> tuple[Tensor, Tensor, dict[str, float]]:
+        """What stands at each place [B, P*P, C], what is learned beside it, and figures of that."""
+        places, middle = self._seen(batch.pixels)
         spelled, known = _mean_loss(self.cells(middle)[..., None, :], batch.letters[..., None])
-        figures = {"tokens": batch.targets[..., 0].numel(), "right": right, "letters": known}
-        return read + spelled, figures
+        return places, spelled, {"letters": known}
 
     def cells(self, middle: Tensor) -> Tensor:
         """Characters at cells of 4 px from the second stage's map, [B, C_1, h, h] -> [B, 2h, 2h, 37]."""
@@ -142,7 +141,7 @@ class SignsObjective:
         picture = Image.fromarray(self.pictures.pixels(example))
         return picture, _sheet(picture, Random(f"{self.pictures.seed}/{number}/{example}"))
 
-    def _read(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+    def _seen(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """Means of all stages over places [B, P*P, C], and the second stage's map [B, C_1, H/8, H/8].
 
         The mean over cells of the joined map would be the same but for its edges, and takes twice as long.
@@ -152,6 +151,23 @@ class SignsObjective:
             found.append(stage(found[-1]))  # [B, C_k, H/2^(k+2), H/2^(k+2)]
         means = [functional.adaptive_avg_pool2d(maps, PATCHES) for maps in found[1:]]
         return torch.cat(means, 1).flatten(2).mT, found[2]  # [B, C, P, P] -> [B, P*P, C]
+
+
+def sheet_pictures(recipe: Recipe) -> PictureStore:
+    """Pictures to paste signs onto.
+
+    Raises:
+        ConfigError: a place has no whole cells of 4 px.
+    """
+    if recipe.data.size % (4 * PATCHES):
+        raise ConfigError(f"data.size is {recipe.data.size}; make it a multiple of {4 * PATCHES}, so "
+                          "that places have whole cells of 4 px")  # fmt: skip
+    return PictureStore.of(recipe.data, recipe.data.size // PATCHES)
+
+
+def sign_head(width: int) -> nn.Module:
+    """Normalised places to the characters of a sign, [..., C] -> [..., 5*37]."""
+    return nn.Sequential(nn.LayerNorm(width), nn.Linear(width, SIGN_LENGTH * CLASSES))
 
 
 def _mean_loss(logits: Tensor, targets: Tensor) -> tuple[Tensor, float]:
