@@ -182,6 +182,33 @@ def test_mini_gemini_grows_out_of_a_llava(make_recipe: MakeRecipe, tmp_path: Pat
     assert larger.module.config.image_seq_length == 5 * mgm.module.config.image_seq_length
 
 
+def test_signs_are_mined_in_one_view_of_eight_tokens_along_a_side(
+    make_recipe: MakeRecipe, tmp_path: Path
+) -> None:
+    """The tiny LLaVA has four."""
+    stages = {
+        "tower": ("dense",),
+        "lm": ("language",),
+        "llava": ("vision-language", "model.vision={}/tower/final", "model.language={}/lm/final"),
+        "signs": ("signs", DETAIL, "data.size=64"),
+    }
+    mining = (
+        "signs",
+        "model.init={}/llava/final",
+        "model.detail={}/signs/final",
+        "model.high=64",
+        "data.size=64",
+    )
+    for name, (objective, *overrides) in {**stages, "mining": mining}.items():
+        filled = [override.replace("{}", tmp_path.as_posix()) for override in overrides]
+        recipe = make_recipe(objective, "run.steps=1", *filled, f"run.out={tmp_path.as_posix()}/{name}")
+        if name == "mining":
+            with pytest.raises(ConfigError, match="pictures have 1 views of 4 tokens"):
+                build_objective(recipe)
+        else:
+            train(recipe, lambda recipe=recipe: build_objective(recipe))
+
+
 @pytest.mark.parametrize(
     ("override", "message"),
     [

@@ -99,7 +99,7 @@ class MgmModel(LlavaModel):
         given = [name for name, value in options.items() if name != "return_dict" and value is not None]
         if given:
             raise UsageError(f"{', '.join(given)} given; Mini-Gemini's settings decide this, leave it out")
-        tokens, whole = self._tokens(pixel_values)  # [B, V, P*P, W]
+        tokens, whole = self.view_tokens(pixel_values)  # [B, V, P*P, W]
         if self.settings.mines(pixel_values.shape[-1]):
             maps = self._maps(pixel_values, tokens.shape[1], whole)  # [B, V, C, m, m]
             # all views at once: [B, V, ...] -> [B*V, ...]
@@ -114,7 +114,7 @@ class MgmModel(LlavaModel):
         each: Any = list(features)
         return BaseModelOutputWithPooling(last_hidden_state=rows, pooler_output=each)
 
-    def _tokens(self, pixels: Tensor) -> tuple[Tensor, bool]:
+    def view_tokens(self, pixels: Tensor) -> tuple[Tensor, bool]:
         """Tokens of all views [B, V, P*P, W], and whether the last view shows the whole picture."""
         settings, height = self.settings, pixels.shape[-1]
         if height not in (settings.image_size_aux, settings.overview_size):

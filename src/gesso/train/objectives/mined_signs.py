@@ -38,9 +38,11 @@ class MinedSignsObjective(SignsObjective):
     def __init__(self, recipe: Recipe) -> None:
         self.pictures = sheet_pictures(recipe)
         self.chat = build_mgm(recipe)
-        if self.chat.settings.grid_side != PATCHES:
-            raise ConfigError(f"pictures have {self.chat.settings.grid_side} tokens along a side, and signs "
-                              f"are read at {PATCHES}; take a LLaVA with a tower of {PATCHES}")  # fmt: skip
+        settings = self.chat.settings
+        views = settings.view_count(settings.image_size_aux)
+        if (settings.grid_side, views) != (PATCHES, 1):
+            raise ConfigError(f"pictures have {views} views of {settings.grid_side} tokens along a side; "
+                              f"signs are read in one view of {PATCHES}")  # fmt: skip
         self.chat.module.requires_grad_(False)
         inner: Any = self.chat.module
         self._model = inner.model
@@ -60,7 +62,7 @@ class MinedSignsObjective(SignsObjective):
         found = self._model.get_image_features(batch.pixels)
         places = torch.stack(found.pooler_output)  # [B, N, D]
         with torch.no_grad():
-            tokens, _ = self._model._tokens(batch.pixels)
+            tokens, _ = self._model.view_tokens(batch.pixels)
             plain = self._before(tokens.flatten(1, 2))  # [B, 1, N, W] -> [B, N, W] -> [B, N, D]
         moved = (places - plain).square().mean() / plain.square().mean()
         return places, moved, {"moved": float(moved.detach())}
