@@ -4,7 +4,7 @@ set -eu
 
 folder=${1:-demo}
 picture=$folder/pictures/images/000000.png
-wish="a large green tree on the left, an orange cat in the center and a large purple house on the right, on a meadow"
+wish="a large green tree on the left, a medium orange cat in the center and a large purple house on the right, on a meadow"
 rm -rf "$folder/vqa" "$folder/vqa-novel" "$folder/retrieval" "$folder/plans" "$folder/paintings" # answers of other weights are not gone on with
 mkdir -p "$folder"
 

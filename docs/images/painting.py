@@ -13,8 +13,8 @@ import gesso
 from gesso.canvas.preview import preview
 
 WISH: Final = (
-    "a large green tree on the left, an orange cat in the center and a large purple house on the right, "
-    "on a meadow"
+    "a large green tree on the left, a medium orange cat in the center "
+    "and a large purple house on the right, on a meadow"
 )
 CHANGE: Final = "make the cat blue"
 OTHERS: Final = (

@@ -51,7 +51,7 @@ def test_a_canvas_of_ones_own_can_be_edited() -> None:
     writer = FakeWriter(BOAT)
     plan = Planner(writer, PlanSettings(system=None)).plan("add a blue boat", canvas=canvas("red fish"))
     asked, shown, wish = writer.asked[0]
-    assert asked == user("generate an image of in the sea")
+    assert asked == user("generate an image of a red fish on the left, in the sea")
     assert shown == assistant(program("red fish", layout="tall"))
     assert wish == user("add a blue boat")
     assert len(plan.turns) == 2

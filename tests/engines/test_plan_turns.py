@@ -48,7 +48,7 @@ def test_turns_without_words_are_no_turns() -> None:
 
 def test_a_canvas_is_shown_as_the_planner_writes() -> None:
     shown = with_canvas((), canvas("red fish"), "line")
-    assert shown == (Turn("generate an image of in the sea", program("red fish")),)
+    assert shown == (Turn("generate an image of a red fish on the left, in the sea", program("red fish")),)
     assert with_canvas(shown, canvas("blue boat"), "tall")[0].reply == program("blue boat", layout="tall")
     assert with_canvas(list(TURNS), None, "line") == TURNS
 

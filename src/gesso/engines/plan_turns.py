@@ -52,8 +52,14 @@ def with_canvas(turns: Sequence[Turn], canvas: Canvas | None, layout: Layout) ->
     """
     if canvas is None:
         return tuple(turns)
-    wish = turns[-1].wish if turns else f"generate an image of {canvas.background.description}"
+    wish = turns[-1].wish if turns else _wish_for(canvas)
     return (*turns[:-1], Turn(wish, program_in(canvas, layout)))
+
+
+def _wish_for(canvas: Canvas) -> str:
+    """A wish that a canvas could have answered; a small planner looks things and places up in it, too."""
+    things = [f"{region.description} {region.location}" for region in canvas.regions]
+    return f"generate an image of {', '.join([*things, canvas.background.description])}"
 
 
 def with_notes(turns: Sequence[Turn]) -> tuple[Turn, ...]:

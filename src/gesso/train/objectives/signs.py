@@ -30,7 +30,15 @@ from gesso.train.objectives.dense import normalise
 from gesso.train.objectives.sizes import sizes_of
 from gesso.train.pictures import PictureStore
 
-__all__ = ["SignBatch", "SignsObjective", "letter_targets", "sheet_pictures", "sign_head", "sign_targets"]
+__all__ = [
+    "PATCHES",
+    "SignBatch",
+    "SignsObjective",
+    "letter_targets",
+    "sheet_pictures",
+    "sign_head",
+    "sign_targets",
+]
 
 PATCHES: Final = 8
 """Places along a side: the tokens of the minis' towers."""
