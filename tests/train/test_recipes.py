@@ -126,6 +126,12 @@ def test_settings_of_another_objective_are_refused(make_recipe: MakeRecipe) -> N
         build_objective(make_recipe("planning", "preference.beta=0.2"))
 
 
+@pytest.mark.parametrize("objective", ["dense", "judge", "planning"])
+def test_rare_kinds_are_for_painters(make_recipe: MakeRecipe, objective: str) -> None:
+    with pytest.raises(ConfigError, match=rf"data.rare is for .* means nothing to a {objective} recipe"):
+        build_objective(make_recipe(objective, "data.rare=0.5"))
+
+
 @pytest.mark.parametrize("objective", ["dense", "contrastive", "language"])
 def test_a_missing_shape_is_named(make_recipe: MakeRecipe, objective: str) -> None:
     with pytest.raises(ConfigError, match=r"model\.shape"):

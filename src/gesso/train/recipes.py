@@ -90,6 +90,9 @@ DATA: Final[dict[str, set[str]]] = {
 }
 """The data sources of each objective; others take the storybook alone."""
 
+RARE: Final = ("autoencoder", "diffusion")
+"""Objectives that may learn from kinds no scene is sampled with; others tell the known kinds apart."""
+
 HEARD: Final = ("storybook-speech", "records")
 """Data sources with sounds."""
 
@@ -108,6 +111,9 @@ def build_objective(recipe: Recipe) -> Objective:
         shared = name == "diffusion" and recipe.objective == "subject-attention"
         if getattr(recipe, name) is not None and recipe.objective != name and not shared:
             raise ConfigError(f"{name} settings mean nothing to a {recipe.objective} recipe; leave them out")
+    if recipe.data.rare and recipe.objective not in RARE:
+        raise ConfigError(f"data.rare is for {' and '.join(RARE)} recipes, and means nothing to a "
+                          f"{recipe.objective} recipe; leave it out")  # fmt: skip
     allowed = DATA.get(recipe.objective, {"storybook"})
     if recipe.data.source not in allowed:
         raise ConfigError(f"data.source {recipe.data.source} for a {recipe.objective} recipe; "
