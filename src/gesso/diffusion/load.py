@@ -20,6 +20,8 @@ from gesso.diffusion.memory import FULL, Precision, plan_memory, precision
 from gesso.diffusion.parts import PaintModel
 from gesso.diffusion.pipeline import Painter
 from gesso.diffusion.single_file import read_single_file
+from gesso.models.checkpoints import fill
+from gesso.models.shared import read_shared
 
 __all__ = ["load_painter", "read_folder"]
 
@@ -126,7 +128,13 @@ def _require_known(folder: Path, index: dict[str, Any]) -> None:
 
 def _read_part(kind: type[Part], folder: Path, dtype: torch.dtype) -> Part:
     """A part that diffusers knows."""
+    borrowed = read_shared(folder)
     with reading(folder):
+        if borrowed is not None:
+            config, _ = kind.load_config(str(folder), return_unused_kwargs=True)
+            part: Part = kind.from_config(config)
+            part.load_state_dict(borrowed)
+            return part.to(dtype).eval()
         loaded: tuple[Part, dict[str, Any]] = kind.from_pretrained(
             str(folder),
             torch_dtype=dtype,
@@ -142,7 +150,12 @@ def _read_part(kind: type[Part], folder: Path, dtype: torch.dtype) -> Part:
 
 def _read_encoder(kind: type[TextModel], folder: Path, dtype: torch.dtype) -> TextModel:
     """A part that transformers knows."""
+    borrowed = read_shared(folder)
     with reading(folder):
+        if borrowed is not None:
+            config: Any = kind.config_class.from_pretrained(str(folder), local_files_only=True)
+            encoder: Any = fill(kind, config, borrowed, dtype)
+            return encoder  # type: ignore[no-any-return]
         loaded: Any = kind.from_pretrained(
             str(folder),
             dtype=dtype,
