@@ -33,7 +33,10 @@ from gesso.models.megrez.slicing import patch_grid, plan_slices
 from gesso.models.megrez.vision import as_strip
 from gesso.models.templates import get_template
 
-__all__ = ["MegrezFeatureExtractor", "MegrezHubProcessor", "MegrezImageProcessor", "write_processor"]
+__all__ = [
+    "MegrezFeatureExtractor", "MegrezHubProcessor", "MegrezImageProcessor", "chat_template",
+    "write_processor",
+]  # fmt: skip
 
 
 class MegrezImageProcessor(BaseImageProcessor):
