@@ -4,7 +4,7 @@ import platform
 import subprocess
 from pathlib import Path
 
-__all__ = ["commit", "hardware", "setting"]
+__all__ = ["commit", "device_name", "hardware", "setting"]
 
 
 def setting() -> dict[str, str]:
@@ -25,3 +25,10 @@ def hardware() -> str:
     lines = info.read_text().splitlines() if info.exists() else []
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()
+
+
+def device_name(device: str) -> str:
+    """Name of the GPU that a torch device is, or "cpu"."""
+    import torch  # here, so that what measures start-up does not import it
+
+    return "cpu" if device == "cpu" else torch.cuda.get_device_name(device)

@@ -2,12 +2,16 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from accelerate.state import AcceleratorState
+from torch.multiprocessing import start_processes
 from transformers import PreTrainedTokenizerFast
 
 from gesso.config.load import load_recipe
 from gesso.config.schema import Recipe
+from gesso.train import launch
 from gesso.train.texts import train_tokenizer
 
 RECIPE = """
@@ -46,3 +50,15 @@ def make_recipe(tmp_path: Path) -> MakeRecipe:
         return load_recipe(str(path), overrides)
 
     return make
+
+
+@pytest.fixture
+def forked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start processes as copies of this one, which saves them the imports."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+
+    def fork(*given: Any, **settings: Any) -> None:
+        AcceleratorState._reset_state(reset_partial_state=True)  # a copy would believe that it is alone
+        start_processes(*given, **settings, start_method="fork")
+
+    monkeypatch.setattr(launch, "spawn", fork)

@@ -1,11 +1,8 @@
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
-from accelerate.state import AcceleratorState
-from torch.multiprocessing import start_processes
 from transformers import CLIPVisionModel
 
 from gesso.config.schema import Recipe
@@ -20,14 +17,6 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
     """The tower's weights but the keys' biases, whose gradient is noise (attention ignores them)."""
     state = CLIPVisionModel.from_pretrained(folder).state_dict()
     return {name: weight for name, weight in state.items() if not name.endswith("k_proj.bias")}
-
-
-@pytest.fixture
-def forked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Start processes as copies of this one, which saves them the imports."""
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    monkeypatch.setattr(torch.multiprocessing, "spawn", partial(start_processes, start_method="fork"))
-    AcceleratorState._reset_state(reset_partial_state=True)  # a copy would believe that it is alone
 
 
 def test_a_recipe_runs_in_this_process(make_recipe: MakeRecipe, tmp_path: Path) -> None:

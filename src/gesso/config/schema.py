@@ -265,6 +265,9 @@ class RunSettings:
     processes: int = 1
     """Processes that train side by side on a CPU, each on batches of its own; on two cores, two processes of
     one thread are faster than one of two. On GPUs, start one process each with torchrun instead."""
+    shard: Literal["none", "zero2", "fsdp"] = "none"
+    """What several processes divide among them, instead of each keeping a whole copy: zero2 gradients and
+    moments, fsdp the weights, too. For recipes with a language model, without Muon."""
     grouped: bool = False
     """Whether no batch mixes examples with and without pictures, and those of a step are of like length."""
     workers: int = 0

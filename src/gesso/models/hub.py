@@ -9,7 +9,7 @@ from typing import Final
 
 __all__ = ["register"]
 
-FAMILIES: Final = ("llava.modules", "mgm.export", "megrez.modules")
+FAMILIES: Final = ("llava.modules", "mgm.export", "megrez.export")
 """Modules that register their classes when they are imported."""
 
 

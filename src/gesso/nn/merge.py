@@ -24,6 +24,7 @@ __all__ = [
     "join_flat",
     "join_lines",
     "pad_rows",
+    "place",
     "splice",
 ]
 
@@ -171,3 +172,24 @@ def _text_spans(places: Sequence[int], length: int) -> Iterator[slice]:
         yield slice(start, place)
         start = place + 1
     yield slice(start, length)
+
+
+def place(embeddings: Tensor, places: Tensor, features: Sequence[Tensor], noun: str) -> Tensor:
+    """Features of pictures or sounds put where a batch has positions for them.
+
+    Args:
+        embeddings: [B, L, D].
+        places: [B, L], whether a position is one of theirs.
+        features: [N_i, D] each, in the order that their positions have in the batch.
+        noun: what they are of, for people.
+
+    Raises:
+        UsageError: there are more or fewer positions than features.
+    """
+    joined = torch.cat(list(features))  # [sum of N_i, D]
+    # masked_scatter takes a longer source without a word, and all later ones would be shifted
+    if len(joined) != (count := int(places.sum())):
+        raise UsageError(f"{len(features)} {noun} have {len(joined)} features for {count} positions; "
+                         "what a processor counts and a model gives must agree")  # fmt: skip
+    # towers give bf16 under autocast, the table float32; filled row by row, [B, L, D]
+    return embeddings.to(joined.dtype).masked_scatter(places[..., None], joined)

@@ -11,6 +11,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from gesso.core.errors import TrainingError
+from gesso.train.shard import parted_like, whole
 
 __all__ = ["latest_checkpoint", "restore_checkpoint", "save_checkpoint"]
 
@@ -23,20 +24,34 @@ DAMAGE: Final = (
 )  # fmt: skip
 
 
-def save_checkpoint(out: Path, step: int, module: nn.Module, optimizers: Sequence[Optimizer]) -> Path:
+def save_checkpoint(
+    out: Path, step: int, module: nn.Module, optimizers: Sequence[Optimizer], *, write: bool = True
+) -> Path:
     """Write checkpoint `step-N` and delete all but the newest two.
 
-    The folder appears under its name only when it is complete, so an interrupted save is never resumed.
+    The folder appears under its name only when it is complete, so an interrupted save is never resumed. It
+    holds whole tensors, however the model was spread: any number of processes may go on from it.
+
+    Args:
+        out: folder of the run.
+        step: steps taken so far.
+        module: what is trained; all processes that have parts of it call this.
+        optimizers: over its weights.
+        write: whether this is the process that writes.
     """
     folder = out / f"step-{step:07d}"
+    weights = whole(dict(module.state_dict()), write)
+    moments = [whole(optimizer.state_dict(), write) for optimizer in optimizers]
+    if not write:
+        return folder
     temporary = out / f".{folder.name}.tmp"
     # what an interrupted save of this step may have left
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
     state = {
         "step": step,
-        "module": module.state_dict(),
-        "optimizers": [optimizer.state_dict() for optimizer in optimizers],
+        "module": weights,
+        "optimizers": moments,
         "random": torch.get_rng_state(),
         # of this process's GPU only: asking the others would take memory on them
         "random_cuda": torch.cuda.get_rng_state() if torch.cuda.is_available() else None,
@@ -66,7 +81,9 @@ def restore_checkpoint(folder: Path, module: nn.Module, optimizers: Sequence[Opt
     """
     try:
         state: dict[str, Any] = torch.load(folder / STATE, map_location="cpu", weights_only=True)
-        module.load_state_dict(state["module"])
+        current = module.state_dict()
+        weights = {name: parted_like(t, current.get(name, t)) for name, t in state["module"].items()}
+        module.load_state_dict(weights)
         for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):
             _restore_moments(optimizer, saved)
         torch.set_rng_state(state["random"])
@@ -92,7 +109,11 @@ def _restore_moments(optimizer: Optimizer, saved: dict[str, Any]) -> None:
         shape = moments[first].shape
         if shape != parameters[number].shape:
             raise ValueError(f"moments of shape {list(shape)} for {list(parameters[number].shape)}")
-    optimizer.load_state_dict({"state": saved["state"], "param_groups": current["param_groups"]})
+    state = {
+        number: {name: parted_like(value, parameters[number]) for name, value in moments.items()}
+        for number, moments in saved["state"].items()
+    }
+    optimizer.load_state_dict({"state": state, "param_groups": current["param_groups"]})
 
 
 def _outline(groups: list[dict[str, Any]]) -> list[tuple[str, int]]:

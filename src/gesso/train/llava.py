@@ -23,7 +23,7 @@ from gesso.models.llava.model import LlavaChat
 from gesso.models.llava.modules import build_module, module_config
 from gesso.models.llava.processor import LlavaProcessor
 from gesso.models.llava.settings import LlavaSettings
-from gesso.train.lora import add_lora
+from gesso.train.lora import adapt
 
 __all__ = ["build_chat", "load_tower"]
 
@@ -46,10 +46,7 @@ def build_chat(recipe: Recipe) -> LlavaChat:
             "give model.init (a whole LLaVA), or model.vision and model.language (its two halves)"
         )
     chat.module.set_attn_implementation(model.attention)
-    if recipe.run.checkpointing:
-        chat.module.gradient_checkpointing_enable({"use_reentrant": False})
-    if recipe.lora is not None:
-        add_lora(chat.module, chat.parts, recipe.lora)
+    adapt(chat, recipe)
     return chat
 
 

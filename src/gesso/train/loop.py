@@ -21,8 +21,11 @@ from gesso.train.grouping import modality_order
 from gesso.train.log import RunLog
 from gesso.train.objectives.base import FollowsSteps, HasLengths, Objective
 from gesso.train.optim import build_optimizers, learning_rate_factor
+from gesso.train.shard import ShardedLoss, check_launcher, check_shard, make_whole, whole
 
 __all__ = ["train"]
+
+Loss = Callable[[Any], tuple[Tensor, dict[str, float]]]
 
 
 def train(recipe: Recipe, build: Callable[[], Objective]) -> Path:
@@ -37,18 +40,22 @@ def train(recipe: Recipe, build: Callable[[], Objective]) -> Path:
 
     Raises:
         TrainingError: the loss is no longer finite; the last checkpoint is left as it was.
+        ConfigError: a setting that would change nothing, or a model that cannot be spread as asked.
     """
     run, out = recipe.run, Path(recipe.run.out)
+    check_launcher()  # accelerate may know no more than that deepspeed is not installed
     accelerator = Accelerator(cpu=not torch.cuda.is_available())
+    check_shard(recipe, accelerator.num_processes)
     set_seed(run.seed)
     objective = build()
     if run.threads:
         torch.set_num_threads(run.threads)
-    objective.module.to(accelerator.device).train()  # before the optimizer, whose state follows the weights
+    # before the optimizer, whose state follows the weights
+    loss = _placed_loss(objective, recipe, accelerator.device)
     optimizers = build_optimizers(objective.parts, recipe.optim, recipe.tune)
     newest = latest_checkpoint(out)
     start = restore_checkpoint(newest, objective.module, optimizers) if newest else 0
-    step = _Step(accelerator, objective, optimizers, recipe)
+    step = _Step(accelerator, objective, loss, optimizers, recipe)
     batches = _batches(objective, recipe, accelerator, start)
     main = accelerator.is_main_process
     groups = [group for optimizer in optimizers for group in optimizer.param_groups]
@@ -64,20 +71,36 @@ def train(recipe: Recipe, build: Callable[[], Objective]) -> Path:
             if number % run.log_every == 0 or number == run.steps:
                 rate = max(group["lr"] for group in groups)
                 log.write({"step": number, "lr": rate, **figures, **clock.read()})
-            if main and (number % run.save_every == 0 or number == run.steps):
-                save_checkpoint(out, number, objective.module, optimizers)
+            if number % run.save_every == 0 or number == run.steps:
+                save_checkpoint(out, number, objective.module, optimizers, write=main)
+    make_whole(objective.module, main)
     if main:
         objective.save(out / "final")
     return out / "final"
+
+
+def _placed_loss(objective: Objective, recipe: Recipe, device: torch.device) -> Loss:
+    """The loss of an objective whose model is where it will be trained, whole or in part."""
+    objective.module.train()
+    if recipe.run.shard != "none":
+        return ShardedLoss(objective, device, keep=recipe.run.shard == "zero2")
+    objective.module.to(device)
+    return objective.loss
 
 
 class _Step:
     """One optimiser step: forward and backward over the micro-batches, clip, move."""
 
     def __init__(
-        self, accelerator: Accelerator, objective: Objective, optimizers: list[Optimizer], recipe: Recipe
+        self,
+        accelerator: Accelerator,
+        objective: Objective,
+        loss: Loss,
+        optimizers: list[Optimizer],
+        recipe: Recipe,
     ) -> None:
         self._accelerator, self._objective, self._optimizers = accelerator, objective, optimizers
+        self._loss, self._averages = loss, accelerator.num_processes > 1 and recipe.run.shard == "none"
         self._clip, self._accumulate = recipe.optim.clip, recipe.run.accumulate
         # not accelerate's own switch: that is fixed for the process by the first run in it
         self._half = recipe.run.precision == "bf16"
@@ -90,7 +113,7 @@ class _Step:
         for _ in range(self._accumulate):
             batch = _to_device(next(batches), self._accelerator.device)
             with torch.autocast(self._accelerator.device.type, torch.bfloat16, enabled=self._half):
-                loss, figures = self._objective.loss(batch)
+                loss, figures = self._loss(batch)
             self._accelerator.backward(loss / self._accumulate)
             tokens = figures.pop("tokens", 0.0)
             totals["tokens"] = totals.get("tokens", 0.0) + tokens
@@ -98,10 +121,11 @@ class _Step:
                 totals[name] = totals.get(name, 0.0) + value / self._accumulate
         if not math.isfinite(totals["loss"]):
             raise TrainingError("the loss is no longer finite; lower optim.lr or set optim.clip, and resume")
-        if self._accelerator.num_processes > 1:
+        if self._averages:
             self._average_gradients()
         if self._clip:
-            totals["norm"] = float(torch.nn.utils.clip_grad_norm_(self._trained, self._clip))
+            norm = torch.nn.utils.clip_grad_norm_(self._trained, self._clip)
+            totals["norm"] = float(whole(norm, keep=True))
         for optimizer in self._optimizers:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)

@@ -7,10 +7,25 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from gesso.config.schema import LoraSettings
+from gesso.config.schema import LoraSettings, Recipe
 from gesso.core.errors import ConfigError, MissingExtraError
+from gesso.models.picture_chat import PictureChat
 
-__all__ = ["add_lora", "merged_state"]
+__all__ = ["adapt", "add_lora", "merged_state"]
+
+
+def adapt(chat: PictureChat[Any], recipe: Recipe) -> None:
+    """What a recipe may ask of any model with pictures: recomputed activations, and adapters.
+
+    Args:
+        chat: whole and with its attention chosen.
+        recipe: the settings; errors are those of `add_lora`.
+    """
+    if recipe.run.checkpointing:
+        module: Any = chat.module
+        module.gradient_checkpointing_enable({"use_reentrant": False})
+    if recipe.lora is not None:
+        add_lora(chat.module, chat.parts, recipe.lora)
 
 
 def add_lora(module: nn.Module, parts: Mapping[str, nn.Module], settings: LoraSettings) -> None:

@@ -23,7 +23,7 @@ from gesso.models.megrez.modules import MegrezConfig, MegrezForConditionalGenera
 from gesso.models.megrez.processor import MARKS, MegrezProcessor
 from gesso.models.megrez.settings import MegrezSettings
 from gesso.nn.resampler_start import start_gridded
-from gesso.train.lora import add_lora
+from gesso.train.lora import adapt
 from gesso.train.objectives.sizes import sizes_of
 
 __all__ = ["assemble_megrez", "is_megrez", "load_or_assemble"]
@@ -61,10 +61,7 @@ def load_or_assemble(recipe: Recipe) -> MegrezChat:
         whole: Any = chat.module
         whole.audio.load_state_dict(ears.audio.state_dict())
     chat.module.set_attn_implementation(recipe.model.attention)
-    if recipe.run.checkpointing:
-        chat.module.gradient_checkpointing_enable({"use_reentrant": False})
-    if recipe.lora is not None:
-        add_lora(chat.module, chat.parts, recipe.lora)
+    adapt(chat, recipe)
     return chat
 
 

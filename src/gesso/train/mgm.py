@@ -24,7 +24,7 @@ from gesso.models.mgm.settings import MgmSettings
 from gesso.models.mgm.towers import find_detail_tower
 from gesso.models.pixels import PixelSettings
 from gesso.train.llava import load_tower
-from gesso.train.lora import add_lora
+from gesso.train.lora import adapt
 
 __all__ = ["build_mgm", "is_mgm"]
 
@@ -62,10 +62,7 @@ def build_mgm(recipe: Recipe) -> MgmChat:
         raise ConfigError("model.detail alone is no Mini-Gemini; give model.init (a LLaVA), or model.vision "
                           "and model.language")  # fmt: skip
     chat.module.set_attn_implementation({"": model.attention, "detail_config": "eager"})
-    if recipe.run.checkpointing:
-        chat.module.gradient_checkpointing_enable({"use_reentrant": False})
-    if recipe.lora is not None:
-        add_lora(chat.module, chat.parts, recipe.lora)
+    adapt(chat, recipe)
     return chat
 
 

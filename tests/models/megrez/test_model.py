@@ -1,10 +1,11 @@
 import pytest
 import torch
 
-from gesso.core.errors import UnsupportedError, UsageError
+from gesso.core.errors import MediaError, UnsupportedError, UsageError
 from gesso.core.messages import Audio, Image, Video, assistant, user
 from gesso.core.sampling import Sampling
 from gesso.engines.chat import Chat
+from gesso.models.megrez.contents import as_messages
 from gesso.models.megrez.convert import load_megrez
 from models.megrez import originals
 
@@ -36,6 +37,47 @@ def test_what_cannot_be_answered_is_refused(chat) -> None:
         chat.chat([QUESTION], max_new_tokens=0)
     with pytest.raises(UnsupportedError, match="Video in a message of the user; this model takes Text"):
         chat.chat([user(Video("a.mp4"))])
+    with pytest.raises(UsageError, match="roles in this order: none; allowed"):
+        chat.chat([])
+    for field, error in (("image", "no-such.png"), ("audio", "no-such.wav")):
+        with pytest.raises(MediaError, match=error):
+            chat.chat([{"role": "user", "content": {field: error}}])
+
+
+def test_a_conversation_without_room_for_an_answer_is_refused(chat) -> None:
+    with pytest.raises(UsageError, match=r"positions|longest|too long|room"):
+        chat.chat([{"role": "user", "content": "word " * 9000}])
+
+
+def test_what_the_demo_passes_is_taken(chat) -> None:
+    """Keys and values of the original's web demo."""
+    demo = {"do_sample": True, "num_beams": 1, "top_p": 0.8, "top_k": 100, "temperature": 0.7}
+    asked = {**demo, "repetition_penalty": 1.2, "max_new_tokens": 9}
+    torch.manual_seed(3)
+    said = chat.chat([QUESTION], sampling=True, **asked)
+    torch.manual_seed(3)
+    # these are what sampling takes by itself
+    assert said == chat.chat([QUESTION], True, repetition_penalty=1.2, max_new_tokens=9)
+    torch.manual_seed(3)
+    assert said == chat.chat([QUESTION], **asked)
+
+
+def test_every_setting_reaches_generation(chat, monkeypatch) -> None:
+    seen = []
+
+    def generate(**given):
+        seen.append(given["generation_config"])
+        return torch.tensor([[5]])
+
+    monkeypatch.setattr(chat.module, "generate", generate)
+    chat.chat([QUESTION], True, temperature=0.5, top_p=0.6, top_k=7, max_new_tokens=8, repetition_penalty=1.3)
+    chat.chat([QUESTION], num_beams=3, repetition_penalty=1.2)
+    drawn, beams = seen
+    assert (drawn.do_sample, drawn.temperature, drawn.top_p, drawn.top_k) == (True, 0.5, 0.6, 7)
+    assert (drawn.max_new_tokens, drawn.repetition_penalty, drawn.num_beams) == (8, 1.3, 1)
+    assert (beams.do_sample, beams.num_beams, beams.repetition_penalty) == (False, 3, 1.2)
+    assert beams.max_new_tokens == min(1024, chat.settings.max_length - len(chat.embed(
+        chat.processor.encode(as_messages([QUESTION])))))  # fmt: skip
 
 
 def test_the_engine_says_the_same_as_transformers(chat) -> None:

@@ -11,7 +11,7 @@ from rich.text import Text
 from transformers import CLIPVisionConfig, LlamaConfig, LlavaNextProcessor, PreTrainedTokenizerFast
 
 from gesso.config.schema import DataSettings, OptimSettings
-from gesso.core.errors import TrainingError
+from gesso.core.errors import UsageError
 from gesso.core.messages import Image, assistant, user
 from gesso.models.base import IGNORE_INDEX, IMAGE_INDEX, Encoded
 from gesso.models.llava.export import write_processor
@@ -182,7 +182,7 @@ def test_features_without_a_position_are_not_swallowed(
     anyres: VisionLanguageObjective, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(anyres.chat, "feature_count", lambda image: 4)  # as if the overview were all
-    with pytest.raises(TrainingError, match="1 pictures have 14 features for 4 positions"):
+    with pytest.raises(UsageError, match="1 pictures have 14 features for 4 positions"):
         anyres.loss(anyres.batch([0], 0))
 
 

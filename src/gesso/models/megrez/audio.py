@@ -15,10 +15,13 @@ from transformers.models.whisper.modeling_whisper import WhisperEncoderLayer, Wh
 
 from gesso.core.errors import UsageError
 
-__all__ = ["HOP", "AudioEncoder", "frame_count", "token_count"]
+__all__ = ["HOP", "SHORTEST", "AudioEncoder", "frame_count", "token_count"]
 
 HOP = 160
 """Samples at 16 kHz between two mel columns."""
+
+SHORTEST = 480
+"""Samples at 16 kHz below which a sound gives no token."""
 
 
 def frame_count(samples: int) -> int:

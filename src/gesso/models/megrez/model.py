@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +13,8 @@ from gesso.core.errors import UsageError
 from gesso.core.messages import Message
 from gesso.models.base import ImageTiles, SoundClip
 from gesso.models.megrez.contents import as_messages
+from gesso.models.megrez.export import write_processor
+from gesso.models.megrez.options import ChatOptions, read_options
 from gesso.models.megrez.processor import MegrezProcessor
 from gesso.models.megrez.settings import MegrezSettings
 from gesso.models.picture_chat import PictureChat
@@ -73,47 +75,41 @@ class MegrezChat(PictureChat[MegrezProcessor]):
         self,
         messages: Sequence[Message | Mapping[str, Any]],
         sampling: bool = False,
-        *,
-        max_new_tokens: int = 1024,
-        temperature: float = 0.7,
-        top_p: float = 0.8,
-        top_k: int = 100,
-        repetition_penalty: float = 1.0,
+        **options: Unpack[ChatOptions],
     ) -> str:
         """Answer one conversation, as the original's `model.chat` does, through transformers' `generate`.
 
         The answer comes without the `<|turn_end|>` that the original leaves at its end. What the original
         chooses where nothing is said is not known; the values for sampling here are those of its web demo.
+        A repetition penalty does not count the prompt, which goes in as embeddings.
 
         Args:
             messages: gesso's, or the original's dictionaries (`gesso.models.megrez.contents`).
-            sampling: whether tokens are drawn; else the likeliest are taken, and the next three are not read.
-            max_new_tokens: longest answer; less if the model's context has no room for it.
-            temperature: for sampling.
-            top_p: for sampling.
-            top_k: for sampling.
-            repetition_penalty: above 1 makes tokens of the answer so far less likely; the prompt, which goes
-                in as embeddings, does not count.
+            sampling: whether tokens are drawn; else the likeliest are taken.
+            options: see `gesso.models.megrez.options.ChatOptions`. An answer is shorter than
+                `max_new_tokens` if the model's context has no room for more.
 
         Raises:
-            UsageError: the conversation is out of order, too long, or leaves no room for an answer.
-            UnsupportedError: a part, field or role that the model does not take.
+            UsageError: the conversation is out of order, too long, or leaves no room for an answer; or a
+                setting is out of range or would not be read.
+            UnsupportedError: a part, field, role or setting that there is not.
             MediaError: a picture or sound cannot be read.
         """
+        asked = read_options(sampling, options)
         prompt = self.embed(self.processor.encode(as_messages(messages)))[None]  # [L, D] -> [1, L, D]
         room = self.settings.max_length - prompt.shape[1]
-        if room < 1 or max_new_tokens < 1:
-            raise UsageError(f"max_new_tokens is {max_new_tokens}, with room for {room} behind the "
-                             "conversation; both must be at least 1")  # fmt: skip
-        drawn = {"temperature": temperature, "top_p": top_p, "top_k": top_k} if sampling else {}
-        ends = self._generation.eos_token_id
+        if room < 1:
+            raise UsageError(f"the conversation takes {prompt.shape[1]} of {self.settings.max_length} "
+                             "positions and leaves no room for an answer; shorten it")  # fmt: skip
+        drawn = {name: getattr(asked, name) for name in ("temperature", "top_p", "top_k")}
         settings = GenerationConfig(
-            do_sample=sampling,
-            max_new_tokens=min(max_new_tokens, room),
-            repetition_penalty=repetition_penalty,
-            eos_token_id=ends,
+            do_sample=not asked.greedy,
+            max_new_tokens=min(asked.max_new_tokens, room),
+            num_beams=asked.num_beams,
+            repetition_penalty=asked.repetition_penalty,
+            eos_token_id=self._generation.eos_token_id,
             pad_token_id=self._generation.pad_token_id,
-            **drawn,
+            **({} if asked.greedy else drawn),
         )
         module: Any = self._module
         mask = torch.ones(prompt.shape[:2], dtype=torch.long, device=prompt.device)
@@ -125,7 +121,9 @@ class MegrezChat(PictureChat[MegrezProcessor]):
         return str(self.processor.tokenizer.decode(answer, skip_special_tokens=True))
 
     def _save_processor(self, folder: Path) -> None:
-        self.processor.tokenizer.save_pretrained(folder)
+        module: Any = self._module
+        mels: int = module.config.audio_config.num_mel_bins
+        write_processor(folder, self.processor.tokenizer, self.settings, mels)
 
     @property
     def _generation(self) -> GenerationConfig:

@@ -1,105 +1,49 @@
 """The torch module of a Megrez-3B-Omni: eyes and ears around a Llama, all made of transformers' parts."""
 
-from collections.abc import Sequence
-from typing import Any, ClassVar, Final
+from typing import Any
 
-import torch
 from torch import Tensor, nn
-from torch.nn import functional
 from transformers import (
     AutoConfig,
+    AutoModel,
     AutoModelForImageTextToText,
     GenerationMixin,
     LlamaConfig,
     LlamaForCausalLM,
-    PreTrainedConfig,
+    LlamaModel,
     PreTrainedModel,
-    SiglipVisionConfig,
-    WhisperConfig,
 )
+from transformers.conversion_mapping import register_checkpoint_conversion_mapping
+from transformers.core_model_loading import WeightRenaming
 
-from gesso.models.megrez.audio import AudioEncoder
-from gesso.models.megrez.settings import MegrezSettings
-from gesso.models.megrez.vision import NavitTower
-from gesso.nn.resampler import Resampler
+from gesso.models.megrez.senses import MegrezConfig, MegrezSenses
+from gesso.nn.merge import place
 
-__all__ = ["MegrezConfig", "MegrezForConditionalGeneration"]
-
-HEAD_WIDTH: Final = 128
-"""Width of one head of the resampler's attention."""
+__all__ = ["MegrezConfig", "MegrezForConditionalGeneration", "MegrezModel"]
 
 
-class MegrezConfig(PreTrainedConfig):
-    """Configs of the three parts; `gesso` holds the `MegrezSettings`.
+class MegrezModel(MegrezSenses):
+    """A Megrez without its head, which is what vLLM's transformers backend builds."""
 
-    `vision_batch_size` is how many slices the vision tower sees at a time, `audio_batch_size` how many sounds
-    the audio encoder hears at a time.
-    """
+    def _language_model(self, config: LlamaConfig) -> PreTrainedModel:
+        return LlamaModel(config)
 
-    model_type = "gesso_megrez"
-    # the form that transformers before 5.18 has, too
-    sub_configs: ClassVar[dict[str, type[PreTrainedConfig]]] = {
-        "vision_config": SiglipVisionConfig,
-        "audio_config": WhisperConfig,
-        "text_config": LlamaConfig,
-    }
+    def get_decoder(self) -> nn.Module:
+        """The language model."""
+        return self.language_model
 
-    vision_config: dict[str, Any] | PreTrainedConfig | None = None
-    audio_config: dict[str, Any] | PreTrainedConfig | None = None
-    text_config: dict[str, Any] | PreTrainedConfig | None = None
-    vision_batch_size: int = 8
-    audio_batch_size: int = 8
-    tie_word_embeddings: bool = False
-    gesso: dict[str, Any] | None = None
-
-    def __post_init__(self, **kwargs: Any) -> None:
-        """Make the parts' configs."""
-        for name, kind in self.sub_configs.items():
-            given = getattr(self, name)
-            if not isinstance(given, PreTrainedConfig):
-                setattr(self, name, kind(**(given or {})))
-        inherited: Any = super().__post_init__
-        inherited(**kwargs)
-
-    @property
-    def settings(self) -> MegrezSettings:
-        """What distinguishes this Megrez, apart from its parts' sizes."""
-        return MegrezSettings.from_dict(self.gesso or {})
+    def forward(
+        self, input_ids: Tensor | None = None, inputs_embeds: Tensor | None = None, **options: Any
+    ) -> Any:
+        """The language model's own forward; pictures and sounds are in `inputs_embeds`, if anywhere."""
+        return self.language_model(input_ids=input_ids, inputs_embeds=inputs_embeds, **options)
 
 
-class MegrezForConditionalGeneration(PreTrainedModel, GenerationMixin):
-    """A Megrez: vision tower with resampler, audio encoder, language model with its head.
+class MegrezForConditionalGeneration(MegrezSenses, GenerationMixin):
+    """A Megrez with its head."""
 
-    Letters: Q positions of a slice, K tokens of a sound, D width of the language model.
-    """
-
-    config_class = MegrezConfig
-    base_model_prefix = ""
-    main_input_name = "input_ids"
-    supports_gradient_checkpointing = True
-    _supports_sdpa = True
-    _supports_flash_attn = True
-
-    def __init__(self, config: MegrezConfig) -> None:
-        super().__init__(config)
-        text: Any = config.text_config
-        vision: Any = config.vision_config
-        audio: Any = config.audio_config
-        settings = config.settings
-        self._together = settings.clips_together
-        self.vision = NavitTower(vision)
-        self.resampler = Resampler(
-            settings.image_feature_size, vision.hidden_size, text.hidden_size, text.hidden_size // HEAD_WIDTH
-        )
-        self.audio = AudioEncoder(audio, text.hidden_size)
-        self.language_model = LlamaForCausalLM(text)
-        finish: Any = self.post_init
-        finish()
-
-    def get_input_embeddings(self) -> nn.Module:
-        """The language model's table of token embeddings."""
-        table: nn.Module = self.language_model.get_input_embeddings()
-        return table
+    def _language_model(self, config: LlamaConfig) -> PreTrainedModel:
+        return LlamaForCausalLM(config)
 
     def get_output_embeddings(self) -> nn.Module:
         """The language model's head."""
@@ -111,30 +55,6 @@ class MegrezForConditionalGeneration(PreTrainedModel, GenerationMixin):
         decoder: nn.Module = self.language_model.model
         return decoder
 
-    def slice_features(self, slices: Sequence[Tensor]) -> list[Tensor]:
-        """Features of slices in grey levels, [3, H, W] each -> [Q, D] each."""
-        features: list[Tensor] = []
-        config: Any = self.config
-        for start in range(0, len(slices), config.vision_batch_size):
-            seen, grids = self.vision.encode(slices[start : start + config.vision_batch_size])
-            features += self.resampler(seen, grids)  # [B, N, W] -> [B, Q, D], taken apart
-        return features
-
-    def sound_features(self, features: Sequence[Tensor], frames: Sequence[int]) -> list[Tensor]:
-        """Spans of sounds from log-mel features, [M, C_i] each -> [2 + K_i, D] each."""
-        config: Any = self.config
-        if self._together:
-            spans: list[Tensor] = self.audio(_same_length(features), frames, together=True)
-            return spans
-        # a sound is encoded as if it were alone, so those of a length may go together: little is padding
-        order = sorted(range(len(frames)), key=lambda index: frames[index])
-        found: dict[int, Tensor] = {}
-        for start in range(0, len(order), config.audio_batch_size):
-            chosen = order[start : start + config.audio_batch_size]
-            some = self.audio(_same_length([features[i] for i in chosen]), [frames[i] for i in chosen])
-            found |= dict(zip(chosen, some, strict=True))
-        return [found[index] for index in range(len(frames))]
-
     def forward(
         self,
         input_ids: Tensor | None = None,
@@ -142,37 +62,62 @@ class MegrezForConditionalGeneration(PreTrainedModel, GenerationMixin):
         position_ids: Tensor | None = None,
         past_key_values: Any = None,
         inputs_embeds: Tensor | None = None,
-        labels: Tensor | None = None,
-        use_cache: bool | None = None,
         logits_to_keep: int | Tensor = 0,
+        pixel_values: Tensor | None = None,
+        target_sizes: Tensor | None = None,
+        input_features: Tensor | None = None,
+        audio_frames: Tensor | None = None,
         **options: Any,
     ) -> Any:
-        """The language model's own forward; pictures and sounds are in `inputs_embeds`, if anywhere."""
+        """The language model's own forward, with pictures and sounds at their tokens.
+
+        They are either in `inputs_embeds`, as gesso has it, or given beside ids that have one
+        `config.image_token_id` or `config.audio_token_id` for each of their positions, as transformers has
+        it.
+
+        Args:
+            input_ids: [B, L].
+            attention_mask: as all language models of transformers take it.
+            position_ids: likewise.
+            past_key_values: what was read before; later passes of `generate` do not see pictures again.
+            inputs_embeds: [B, L, D] instead of ids.
+            logits_to_keep: how many of the last positions get logits; 0 is all.
+            pixel_values: of pictures, see `get_image_features`.
+            target_sizes: of pictures.
+            input_features: of sounds, see `get_audio_features`.
+            audio_frames: of sounds.
+            options: of the language model's forward, such as `labels` and `use_cache`.
+
+        Raises:
+            UsageError: features and their tokens do not agree in number.
+        """
+        first = past_key_values is None or past_key_values.get_seq_length() == 0
+        if first and input_ids is not None and (pixel_values is not None or input_features is not None):
+            config: Any = self.config
+            inputs_embeds = self.get_input_embeddings()(input_ids)
+            if pixel_values is not None and target_sizes is not None:
+                seen: Any = self.get_image_features(pixel_values, target_sizes).pooler_output
+                inputs_embeds = place(inputs_embeds, input_ids == config.image_token_id, [*seen], "pictures")
+            if input_features is not None and audio_frames is not None:
+                heard: Any = self.get_audio_features(input_features, audio_frames).pooler_output
+                inputs_embeds = place(inputs_embeds, input_ids == config.audio_token_id, heard, "sounds")
+            input_ids = None
         return self.language_model(
             input_ids=input_ids,
             attention_mask=attention_mask,
             position_ids=position_ids,
             past_key_values=past_key_values,
             inputs_embeds=inputs_embeds,
-            labels=labels,
-            use_cache=use_cache,
             logits_to_keep=logits_to_keep,
             **options,
         )
 
-    def _init_weights(self, module: nn.Module) -> None:
-        initialise: Any = super()._init_weights
-        initialise(module)
-        if isinstance(module, Resampler):
-            module.reset_parameters()
-
-
-def _same_length(features: Sequence[Tensor]) -> Tensor:
-    """[M, C_i] each -> [B, M, C], zero behind the shorter ones."""
-    longest = max(each.shape[-1] for each in features)
-    return torch.stack([functional.pad(each, (0, longest - each.shape[-1])) for each in features])
-
 
 # so that Auto classes find a saved folder's class, once gesso is imported
 AutoConfig.register(MegrezConfig.model_type, MegrezConfig)
+AutoModel.register(MegrezConfig, MegrezModel)
 AutoModelForImageTextToText.register(MegrezConfig, MegrezForConditionalGeneration)
+# folders hold the whole model, whose decoder lies one step deeper
+register_checkpoint_conversion_mapping(
+    MegrezModel.__name__, [WeightRenaming(r"^language_model\.model\.", "language_model.")], overwrite=True
+)

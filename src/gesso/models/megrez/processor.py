@@ -15,7 +15,7 @@ from gesso.media.audio import load_audio
 from gesso.media.fetch import DEFAULT_POLICY, FetchPolicy
 from gesso.media.images import load_image
 from gesso.models.base import Encoded, ImageTiles, SoundClip
-from gesso.models.megrez.audio import HOP, frame_count, token_count
+from gesso.models.megrez.audio import HOP, SHORTEST, frame_count, token_count
 from gesso.models.megrez.preprocess import CutPicture, cut_slices
 from gesso.models.megrez.settings import RATE, MegrezSettings
 from gesso.models.processor import ConversationProcessor
@@ -28,9 +28,6 @@ MARKS: Final = (
     "<|slice_start|>", "<|slice_end|>", "<|audio_start|>", "<|audio_end|>",
 )  # fmt: skip
 """What must be tokens of their own. The marks around a picture's number need not be."""
-
-SHORTEST: Final = 480
-"""Samples below which a sound gives no token."""
 
 
 class MegrezProcessor(ConversationProcessor):

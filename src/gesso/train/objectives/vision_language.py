@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from gesso.config.schema import DataSettings
-from gesso.core.errors import ConfigError, TrainingError
+from gesso.core.errors import ConfigError
 from gesso.models.base import AUDIO_INDEX, IMAGE_INDEX, ImageTiles, SoundClip
 from gesso.models.picture_chat import PictureChat
+from gesso.nn.merge import place
 from gesso.train.batching import PackedBatch, collate, pack
 from gesso.train.conversations import ConversationSource, LlavaJson
 from gesso.train.objectives.language import answer_loss, show_supervision
@@ -91,10 +91,10 @@ class VisionLanguageObjective:
         embeddings = language.get_input_embeddings()(rows.ids.clamp(min=0))  # [B, L, D]
         if batch.images:
             pictures = self.chat.features_of(batch.images)
-            embeddings = _placed(embeddings, rows.ids == IMAGE_INDEX, pictures, "pictures")
+            embeddings = place(embeddings, rows.ids == IMAGE_INDEX, pictures, "pictures")
         if batch.sounds:
             sounds = self.chat.sound_features_of(batch.sounds)
-            embeddings = _placed(embeddings, rows.ids == AUDIO_INDEX, sounds, "sounds")
+            embeddings = place(embeddings, rows.ids == AUDIO_INDEX, sounds, "sounds")
         return answer_loss(language, embeddings, rows)
 
     def show(self, example: int) -> str:
@@ -105,15 +105,3 @@ class VisionLanguageObjective:
     def save(self, folder: Path) -> None:
         """A folder of the model's family."""
         save_chat(self.chat, folder)
-
-
-def _placed(embeddings: Tensor, places: Tensor, features: Sequence[Tensor], noun: str) -> Tensor:
-    """Features [N_i, D] of pictures or sounds at their places [B, L] among embeddings [B, L, D]."""
-    # in the order their positions have in the batch, [sum of N_i, D]
-    joined = torch.cat(list(features))
-    # masked_scatter takes a longer source without a word, and all later ones would be shifted
-    if len(joined) != (count := int(places.sum())):
-        raise TrainingError(f"{len(features)} {noun} have {len(joined)} features for {count} positions; "
-                            "what a processor counts and a model gives must agree")  # fmt: skip
-    # towers give bf16 under autocast, the table float32; filled row by row, [B, L, D]
-    return embeddings.to(joined.dtype).masked_scatter(places[..., None], joined)
