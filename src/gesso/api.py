@@ -17,11 +17,11 @@ from gesso.engines.options import LoadOptions
 from gesso.engines.plan import Plan, Planner, PlanStream
 from gesso.engines.plan_turns import Turn
 from gesso.engines.pool import Engine, load_engine
+from gesso.engines.references import read_reference
 from gesso.engines.transcribe import INSTRUCTION, LONGEST_FILE, RATE, transcribe
 from gesso.engines.transcript import Transcript
 from gesso.media.audio import load_audio
-from gesso.media.cutout import cut_out
-from gesso.media.images import load_image, load_with_alpha
+from gesso.media.images import load_image
 from gesso.models.clip import ClipEncoder
 
 if TYPE_CHECKING:  # painting needs diffusers, which is an extra and slow to import
@@ -305,10 +305,9 @@ class Model:
                 f"{self.name} paints no given subjects; load a MoMA, such as MoMA_llava_7b"
             )
         engine = cast("Personalizer", self.engine)
-        image, where = load_with_alpha(_source(reference))
-        if mask is not None:
-            where = load_image(_source(mask)).convert("L")
-        seen = engine.look(image, where or cut_out(image), subject)
+        seen = engine.look(
+            *read_reference(_source(reference), None if mask is None else _source(mask)), subject
+        )
         return engine.paint(seen, prompt, engine.engine.settings(options), strength=strength)
 
     def embed_images(self, images: Sequence[Any]) -> Tensor:

@@ -1,11 +1,12 @@
 """Scores of a whole evaluation: mean, standard error and count, in all and by kind of question."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from rich.table import Table
 
+from gesso.evaluate.confusion import Matrix
 from gesso.evaluate.scorers import mean_and_stderr, rate_and_stderr
 from gesso.evaluate.task import Record
 
@@ -55,6 +56,7 @@ class Report:
         score: mean over the samples, 0-1.
         stderr: its standard error.
         scores: the same by kind of question, then further figures by name.
+        matrices: confusion matrices by title, of tasks that have some.
     """
 
     task: str
@@ -65,10 +67,14 @@ class Report:
     score: float
     stderr: float
     scores: Mapping[str, Score]
+    matrices: Mapping[str, Matrix] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """The report as JSON values."""
-        return asdict(self)
+        """The report as JSON values; no matrices where there are none."""
+        values = asdict(self)
+        if not self.matrices:
+            del values["matrices"]
+        return values
 
 
 def summarise(
