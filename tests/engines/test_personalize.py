@@ -176,3 +176,21 @@ def test_the_facade_finds_the_subject_itself(moma, tmp_path):
     assert (pixels(by_mask) != pixels(weak)).any()
     with pytest.raises(UnsupportedError, match="paints no given subjects"):
         Model("painter", moma.engine).personalize(reference(), "boat", PROMPT)
+
+
+def test_the_facade_paints_the_subjects_that_a_canvas_names(moma, tmp_path):
+    model = Model("tiny", moma)
+    reference().save(tmp_path / "boat.png")
+    here = set_subject(canvas("red boat", "blue fish"), 0, "boat.png")
+    options = {"steps": 2, "size": (32, 32), "seed": 3}
+    (picture,) = model.paint_subjects(here, tmp_path, **options)
+    assert picture.recipe.canvas == here
+    assert picture.recipe.subjects[0].file == "boat.png"
+    (weak,) = model.paint_subjects(here, str(tmp_path), strength=0.1, **options)
+    assert (pixels(picture) != pixels(weak)).any()
+    with pytest.raises(UsageError, match="is not in"):
+        model.paint_subjects(here, tmp_path / "none", **options)
+    with pytest.raises(UsageError, match="names a subject"):
+        model.paint_subjects(canvas("red boat"), tmp_path, **options)
+    with pytest.raises(UnsupportedError, match="paints no given subjects"):
+        Model("painter", moma.engine).paint_subjects(here, tmp_path)

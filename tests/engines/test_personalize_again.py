@@ -73,7 +73,8 @@ def test_one_region_is_painted_anew_with_its_subject(personalizer, here):
     box = HERE.regions[0].box
     seen = look_again(personalizer, old.recipe.subjects[0], here)
     settings = replace(old.part_settings(), seed=11)
-    new = repaint_with_subjects(personalizer, old, [(1, seen)], [box], settings, strength=0.8)
+    part = personalizer.engine.part_recipe(old, [box], settings, canvas=HERE)
+    new = repaint_with_subjects(personalizer, old, part, [(1, seen)], strength=0.8)
     inside = np.zeros((32, 48), bool)
     top, bottom, left, right = box
     inside[int(top * 32 / 90) : -(-bottom * 32 // 90), int(left * 48 / 90) : -(-right * 48 // 90)] = True
@@ -84,8 +85,8 @@ def test_one_region_is_painted_anew_with_its_subject(personalizer, here):
     assert new.recipe.subjects == old.recipe.subjects
     # by its history: both layers, each with its subject
     assert remake_with_subjects(personalizer, new.recipe, here).recipe.pixels == new.recipe.pixels
-    weak = repaint_with_subjects(personalizer, old, [(1, replace(seen, noun="Boat"))], [box], settings)
-    assert weak.recipe.subjects[0].noun == "Boat"
+    with pytest.raises(UsageError, match="which was not looked at"):
+        repaint_with_subjects(personalizer, old, part, [])
 
 
 def test_a_part_in_words_lies_on_a_picture_with_subjects(personalizer, here):

@@ -95,13 +95,15 @@ class CastPainting:
         settings = personalizer.engine.settings(
             picture.given, others=old.part_settings(now), style=picture.style
         )
+        part = personalizer.engine.part_recipe(
+            old, boxes, settings, canvas=now, style=picture.style, feather=feather
+        )
         notes = [each.note for each in self.subjects if each.note is not None]
         seen = look_at_all(personalizer, self.subjects, self.look)
         with watching(personalizer.engine, to) as watch:
             return repaint_with_subjects(
-                personalizer, old, seen, boxes, settings, canvas=now, style=picture.style, feather=feather,
-                strength=noted_strength(notes, self.look), watch=watch,
-            )  # fmt: skip
+                personalizer, old, part, seen, strength=noted_strength(notes, self.look), watch=watch
+            )
 
     def _whole(
         self,

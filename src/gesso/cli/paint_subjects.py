@@ -14,7 +14,7 @@ from gesso.canvas.subjects import subject_of
 from gesso.cli.output import note as say_beside
 from gesso.core.errors import CanvasError, UsageError
 from gesso.engines.canvas_files import STANDARD_INPUT
-from gesso.engines.canvas_subjects import check_named, find_reference, named_subjects, region_told
+from gesso.engines.canvas_subjects import named_subjects, region_told, subject_file
 
 if TYPE_CHECKING:
     from gesso.cli.subject_options import SubjectOptions
@@ -98,10 +98,7 @@ class CastOptions:
         found = {each.region: each for each in (*kept, *self._given(canvas))}
         for number, subject in named_subjects(canvas).items():
             if number not in found:
-                region = canvas.regions[number - 1]
-                what = region_told(number, region)
-                file = find_reference(subject.file, self.folder(source), f"the subject of {what}")
-                check_named(subject, what, region)
+                file = subject_file(canvas, number, self.folder(source))
                 found[number] = RegionSubject(number, subject.noun, file)
         return [found[number] for number in sorted(found)]
 

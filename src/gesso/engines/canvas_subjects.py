@@ -13,7 +13,7 @@ from gesso.canvas.parts import Region
 from gesso.canvas.subjects import NamedSubject, subject_of
 from gesso.core.errors import CanvasError, UsageError
 
-__all__ = ["check_named", "find_reference", "named_subjects", "region_told", "subject_problems"]
+__all__ = ["find_reference", "named_subjects", "region_told", "subject_file", "subject_problems"]
 
 
 def named_subjects(canvas: Canvas) -> dict[int, NamedSubject]:
@@ -49,14 +49,34 @@ def find_reference(name: str, folder: Path | None, what: str) -> Path:
     return file
 
 
+def subject_file(canvas: Canvas, number: int, folder: Path | None) -> Path:
+    """The reference of a region that names a subject, and says what it is called.
+
+    Args:
+        canvas: of a user's own file.
+        number: of the region, counted from 1 in the order of the program.
+        folder: where its references may lie; see `find_reference`.
+
+    Raises:
+        UsageError: the file is not there, or the region's description does not call the subject by its noun.
+    """
+    region = canvas.regions[number - 1]
+    subject, what = named_subjects(canvas)[number], region_told(number, region)
+    file = find_reference(subject.file, folder, f"the subject of {what}")
+    if not subject.named_by(region.description):
+        raise UsageError(
+            f"{what} does not say {subject.noun!r}, as its subject {subject.file} is called; name it there, "
+            f"or write the noun before the file, as cat={subject.file}"
+        )
+    return file
+
+
 def subject_problems(canvas: Canvas, folder: Path | None) -> list[str]:
     """Why subjects of a canvas could not be painted: files that are not there, nouns that are not said."""
     problems = []
-    for number, subject in named_subjects(canvas).items():
-        what = region_told(number, canvas.regions[number - 1])
+    for number in named_subjects(canvas):
         try:
-            find_reference(subject.file, folder, f"the subject of {what}")
-            check_named(subject, what, canvas.regions[number - 1])
+            subject_file(canvas, number, folder)
         except UsageError as error:
             problems.append(str(error))
     return problems
@@ -65,16 +85,3 @@ def subject_problems(canvas: Canvas, folder: Path | None) -> list[str]:
 def region_told(number: int, region: Region) -> str:
     """A region in words for messages; its number counts in the order of the program."""
     return f"region {number} of the program ({region.description!r})"
-
-
-def check_named(subject: NamedSubject, what: str, region: Region) -> None:
-    """Refuse a region whose description does not call its subject by the noun.
-
-    Raises:
-        UsageError: says how to name the noun.
-    """
-    if not subject.named_by(region.description):
-        raise UsageError(
-            f"{what} does not say {subject.noun!r}, as its subject {subject.file} is called; name it there, "
-            f"or write the noun before the file, as cat={subject.file}"
-        )

@@ -20,8 +20,8 @@ from gesso.diffusion.pipeline import Painter
 from gesso.diffusion.settings import PaintSettings
 from gesso.engines.paint_boxes import changed_boxes, white_boxes
 from gesso.engines.paint_checks import require_subjects
-from gesso.engines.paint_recipe import Painting, pixel_digest
-from gesso.engines.paint_record import PaintModelInfo, PaintRecipe, SubjectNote, made_here, model_told
+from gesso.engines.paint_recipe import Painting, pixel_digest, source_of
+from gesso.engines.paint_record import PaintModelInfo, PaintRecipe, made_here, model_told
 
 __all__ = ["PaintEngine", "PaintModelInfo", "changed_boxes"]
 
@@ -153,25 +153,11 @@ class PaintEngine:
         if any(each.subjects for each in recipe.history):
             raise UsageError("the picture shows subjects by references, which a painter alone does not look "
                              "at; paint it with gesso paint, or remake_with_subjects")  # fmt: skip
-        below = self.source_of(recipe, source)
+        below = source_of(recipe, source)
         for each in recipe.history:
             painting = self.painted(each, below, watch)[each.number]
             below = painting.image
         return painting
-
-    def source_of(self, recipe: PaintRecipe, source: Pictures.Image | None) -> Pictures.Image | None:
-        """The picture that the first picture of a recipe's history began from.
-
-        Raises:
-            UsageError: it did not come, or one that is not wanted.
-        """
-        first = recipe.history[0]
-        if first.start != "picture" and source is not None:
-            raise UsageError("a picture to begin from came, but this one began from none; leave it out")
-        if first.start == "picture" and (source is None or pixel_digest(source) != first.source):
-            raise UsageError("the picture began from another one, which its recipe does not hold; give the "
-                             "same picture to begin from")  # fmt: skip
-        return source
 
     def painted(
         self,
@@ -243,9 +229,8 @@ class PaintEngine:
         settings: PaintSettings | None,
         *,
         canvas: Canvas,
-        style: str | None,
-        feather: int,
-        subjects: tuple[SubjectNote, ...] = (),
+        style: str | None = None,
+        feather: int = 8,
     ) -> PaintRecipe:
         """The recipe of a picture parts of which are painted anew; arguments and errors as in `repaint`."""
         before = painting.recipe
@@ -261,7 +246,6 @@ class PaintEngine:
             feather=feather,
             wish=before.wish,
             planner=before.planner,
-            subjects=subjects,
         )
 
     def require_same(self, recipe: PaintRecipe) -> None:

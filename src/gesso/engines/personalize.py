@@ -226,7 +226,7 @@ class Personalizer:
             self._subject(each, note, places.index(canvas.regions[note.region - 1]) if note.region else 0)
             for note, each in zip(recipe.subjects, seen, strict=True)
         ]
-        prompts = prompts_of(canvas, style_named(recipe.style))
+        prompts: Sequence[RegionPrompt] = prompts_of(canvas, style_named(recipe.style))
         whole = recipe.subjects[0]
         if not whole.region:
             text = f"photo of a {whole.noun}. {whole.prompt}" if self._opening else whole.prompt

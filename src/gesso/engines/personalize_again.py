@@ -1,17 +1,16 @@
 """Pictures with subjects once more: the same pixels by their recipe, or parts of them anew."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from PIL import Image as Pictures
 
-from gesso.canvas.canvas import Box, Canvas
 from gesso.canvas.checks import shown
 from gesso.core.errors import UsageError
 from gesso.diffusion.denoise import Watch
-from gesso.diffusion.settings import PaintSettings
 from gesso.engines.canvas_subjects import find_reference
-from gesso.engines.paint_recipe import Painting, pixel_digest
+from gesso.engines.paint_recipe import Painting, pixel_digest, source_of
 from gesso.engines.paint_record import PaintRecipe, SubjectNote
 from gesso.engines.personalize import Personalizer, Placed, SeenSubject
 from gesso.engines.references import ReferenceFile
@@ -82,7 +81,7 @@ def remake_with_subjects(
                              f"{personalizer.weights}); choose the same with --adapter")  # fmt: skip
         if note not in seen:
             seen[note] = look_again(personalizer, note, folder)
-    below = personalizer.engine.source_of(recipe, source)
+    below = source_of(recipe, source)
     for each in recipe.history:
         whom = [seen[note] for note in each.subjects]
         painting = personalizer.painted(each, whom, below, watch)[each.number]
@@ -93,36 +92,25 @@ def remake_with_subjects(
 def repaint_with_subjects(
     personalizer: Personalizer,
     painting: Painting,
+    part: PaintRecipe,
     seen: Sequence[Placed],
-    boxes: Sequence[Box],
-    settings: PaintSettings | None = None,
     *,
-    canvas: Canvas | None = None,
-    style: str | None = None,
-    feather: int = 8,
     strength: float = MODES["context"][0],
     watch: Watch | None = None,
 ) -> Painting:
-    """Paint boxes of a picture anew, with subjects in its regions; every pixel outside stays as it is.
+    """Paint parts of a picture anew, with subjects in its regions; every pixel outside stays as it is.
 
     Args:
         personalizer: the painter of the picture, and an adapter.
         painting: the picture.
-        seen: who is to stand in which region of the canvas.
-        boxes: in cells of the canvas.
-        settings: as in `PaintEngine.repaint`.
-        canvas: what the picture is to show now; None leaves it.
-        style: how the canvas is told; None leaves it.
-        feather: width of the soft border inside the boxes, in pixels.
+        part: what is painted anew, as `PaintEngine.part_recipe` of the same painter gives it.
+        seen: who is to stand in which region of the part's canvas.
         strength: how much the references' features count.
         watch: who is told about the steps and may stop them.
 
     Raises:
-        UsageError: as in `PaintEngine.repaint` and `Personalizer.paint_canvas`.
+        UsageError: a region is not there or does not name its subject, or one that the canvas names lacks.
+        UnsupportedError: the guidance knows no subjects.
     """
-    now = canvas or painting.recipe.canvas
-    notes = personalizer.notes(now, seen, strength)
-    recipe = personalizer.engine.part_recipe(
-        painting, boxes, settings, canvas=now, style=style, feather=feather, subjects=notes
-    )
+    recipe = replace(part, subjects=personalizer.notes(part.canvas, seen, strength))
     return personalizer.painted(recipe, [each for _, each in seen], painting.image, watch)[0]
