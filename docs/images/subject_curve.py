@@ -77,7 +77,7 @@ def curve(names: Sequence[str], reports: Sequence[Report], swap: Report) -> Figu
         xlabel=f"context followed (n {x.n})", ylabel="subject kept", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02)
     )
     axes.grid(alpha=0.3)
-    axes.legend(loc="lower left")
+    axes.legend(loc="best")
     return figure
 
 

@@ -3,7 +3,8 @@ from io import StringIO
 from rich.console import Console
 
 from gesso.evaluate.confusion import cell, matrix_table, with_matrices
-from gesso.evaluate.report import Report, Score, report_table, summarise
+from gesso.evaluate.report import Report, report_table, summarise
+from gesso.evaluate.score import Score
 from gesso.evaluate.task import Record
 
 

@@ -102,7 +102,7 @@ def paint_command(
         for number, painting in enumerate(found):
             save(painting, job.wish, job.planner, to.file(number, len(found)))
         return
-    by.refuse(look, cast)
+    by.refuse(look, cast.references)
     engine = model.load(options, old)
     settings = settings_of(engine, picture, old, below)
     style = picture.style or (old.style if old else "sentences")
@@ -156,7 +156,7 @@ def repaint_command(
         job = CastPainting(subjects, look, by, model, options)
         painting = job.repaint(old, now, boxes, picture, to, change.feather)
     else:
-        by.refuse(look, cast)
+        by.refuse(look, cast.references)
         engine = model.load(options, old.recipe)
         settings = engine.settings(picture.given, others=old.part_settings(now), style=picture.style)
         with watching(engine, to) as watch:

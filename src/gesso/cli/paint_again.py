@@ -34,7 +34,7 @@ class Again:
     def paint(self, recipe: "PaintRecipe", folder: Path | None, below: "Pictures.Image | None") -> "Painting":
         """Paint it, with its subjects if it has some; errors as in `remake_with_subjects`."""
         if not any(each.subjects for each in recipe.history):
-            self.by.refuse(self.look, self.cast)
+            self.by.refuse(self.look, self.cast.references)
             engine = self.model.load(self.options, recipe)
             with watching(engine, self.to) as watch:
                 return engine.remake(recipe, source=below, watch=watch)

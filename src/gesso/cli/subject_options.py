@@ -11,7 +11,6 @@ from gesso.core.errors import UsageError
 
 if TYPE_CHECKING:
     from gesso.cli.paint_options import PainterOptions
-    from gesso.cli.paint_subjects import CastOptions
     from gesso.engines.options import LoadOptions
     from gesso.engines.paint_record import PaintRecipe
     from gesso.engines.personalize import Personalizer
@@ -100,14 +99,18 @@ class AdapterOptions:
     language: Annotated[str | None, _adapter("Folder of MoMA's LLaVA, if it lies elsewhere.")] = None
     encoder: Annotated[str | None, _adapter("Folder of IP-Adapter's CLIP, if it lies elsewhere.")] = None
 
-    def refuse(self, look: SubjectOptions, cast: "CastOptions") -> None:
+    def refuse(self, look: SubjectOptions, references: Path | None) -> None:
         """Refuse what means nothing without a subject.
+
+        Args:
+            look: how references are looked at.
+            references: where they lie.
 
         Raises:
             UsageError: names the option.
         """
         given = [each.name for each in fields(self) if getattr(self, each.name) != each.default]
-        given += ["references"] if cast.references is not None else []
+        given += [] if references is None else ["references"]
         refuse_options([*given, *look.chosen], "came without a --subject; add one, or leave it out")
 
     def load(

@@ -6,16 +6,15 @@ them together.
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from rich.table import Table
 
-if TYPE_CHECKING:
-    from gesso.evaluate.report import Score
+from gesso.evaluate.score import Score
 
 __all__ = ["Matrix", "cell", "matrix_table", "with_matrices"]
 
-Matrix = tuple[tuple["Score", ...], ...]
+Matrix = tuple[tuple[Score, ...], ...]
 """Rows of scores; rows and columns are counted from 1 where people see them."""
 
 _CELL: Final = re.compile(r"(.+) \[(\d+),(\d+)\]")
@@ -26,7 +25,7 @@ def cell(title: str, row: int, column: int) -> str:
     return f"{title} [{row + 1},{column + 1}]"
 
 
-def with_matrices(scores: Mapping[str, "Score"]) -> tuple[dict[str, "Score"], dict[str, Matrix]]:
+def with_matrices(scores: Mapping[str, Score]) -> tuple[dict[str, Score], dict[str, Matrix]]:
     """Scores without the cells of matrices, and the matrices by their titles."""
     plain: dict[str, Score] = {}
     cells: dict[str, dict[tuple[int, int], Score]] = {}
@@ -57,6 +56,6 @@ def matrix_table(title: str, matrix: Matrix, row: str = "subject", column: str =
     return table
 
 
-def _rows(cells: Mapping[tuple[int, int], "Score"]) -> Matrix:
+def _rows(cells: Mapping[tuple[int, int], Score]) -> Matrix:
     rows, columns = (sorted({place[axis] for place in cells}) for axis in (0, 1))
     return tuple(tuple(cells[row, column] for column in columns) for row in rows)
