@@ -17,6 +17,7 @@ from gesso.core.errors import UsageError
 from gesso.core.progress import progress_bar
 from gesso.engines.folders import folder_of
 from gesso.evaluate import TASKS, Plan, evaluate, report_table
+from gesso.evaluate.confusion import matrix_table
 from gesso.evaluate.judge import Judge, judge_folder
 
 __all__ = ["eval_command"]
@@ -64,10 +65,12 @@ class _Wanted:
     ] = None
     media: Annotated[str | None, typer.Option(help="fleurs, wenetspeech: folder of the recordings.")] = None
     adapter: Annotated[
-        str | None, typer.Option(help="storybook-subject: moma or background-swap [moma].")
-    ] = None
+        str | None,
+        typer.Option(help="storybook-subject: moma or background-swap; -subjects: moma, words or full-words "
+                     "[moma]."),
+    ] = None  # fmt: skip
     strength: Annotated[
-        float | None, typer.Option(help="storybook-subject: how much references count [1].")
+        float | None, typer.Option(help="storybook-subject, -subjects: how much references count [1].")
     ] = None
     batch: Annotated[int, typer.Option(help="Samples the model gets at once.")] = 32
 
@@ -136,6 +139,8 @@ def eval_command(
         say(json.dumps(report.to_dict(), ensure_ascii=False))
     else:
         out.print(report_table(report))
+        for title, matrix in report.matrices.items():
+            out.print(matrix_table(title, matrix))
         say(f"log and report: {log}")
 
 

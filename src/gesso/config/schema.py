@@ -193,6 +193,8 @@ class DiffusionSettings:
     """Share of pictures told by what is where, without its looks, as prompts about known subjects are."""
     dropout: float = 0.1
     """Share of pictures without text, which guidance needs (arXiv 2207.12598)."""
+    opening: bool = True
+    """Whether prompts about a subject begin "photo of a <noun>.", as those of the published MoMA do."""
     window: int = 77
     """Ids of one window of text. A small world needs fewer than CLIP's 77; the model's tokenizers tell it."""
     average: float = 0.999

@@ -92,7 +92,7 @@ def _moma(folder: Path, name: str, loading: SubjectLoading) -> Personalizer:
             f"encoder {loading.encoder} came, but {name} is a MoMA, which has none; leave it out"
         )
     said = read_json(folder / SETTINGS_FILE) if (folder / SETTINGS_FILE).is_file() else {}
-    unknown = sorted(set(said) - {"language", "painter"})
+    unknown = sorted(set(said) - {"language", "painter", "opening"})
     if unknown:
         raise CheckpointError(f"{folder / SETTINGS_FILE} has {', '.join(unknown)}; a newer gesso wrote it")
     named = loading.language or said.get("language")
@@ -106,7 +106,8 @@ def _moma(folder: Path, name: str, loading: SubjectLoading) -> Personalizer:
     chat.module.requires_grad_(False).eval()
     reader = SubjectReader(chat, found.mapping.to(device))
     eyes = MomaEyes(reader, found.projection.to(device))
-    return _joined(engine, found.attention, eyes, name, weights_digest(folder))
+    opening = bool(said.get("opening", True))
+    return _joined(engine, found.attention, eyes, name, weights_digest(folder), opening=opening)
 
 
 def _ip_adapter(file: Path, loading: SubjectLoading) -> Personalizer:
@@ -125,13 +126,14 @@ def _ip_adapter(file: Path, loading: SubjectLoading) -> Personalizer:
     side: Any = encoder.config.image_size
     processor = CLIPImageProcessorPil(size={"shortest_edge": side}, crop_size=side)
     eyes = ClipEyes(encoder.requires_grad_(False).eval(), processor, found.projection)
-    return _joined(engine, found.attention, eyes, str(file), weights_digest(file), opening=False)
+    return _joined(engine, found.attention, eyes, str(file), weights_digest(file), opening=None)
 
 
 def _joined(
     engine: PaintEngine, tensors: dict[str, torch.Tensor], eyes: Eyes, name: str, weights: str,
-    *, opening: bool = True,
+    *, opening: bool | None,
 ) -> Personalizer:  # fmt: skip
+    """An adapter with its painter; `opening` is None for an IP-Adapter, which adds no words."""
     painter = engine.painter
     if uses_pooled(painter.model.unet) and any(key.endswith("scale_learnable") for key in tensors):
         raise UnsupportedError(
@@ -140,7 +142,7 @@ def _joined(
         )
     adapter = SubjectAdapter.of_tensors(painter.model.unet, tensors).to(painter.device)
     defaults = engine.defaults
-    if opening:
+    if opening is not None:
         # 50 steps and 7.5 are the published ones; a small world needs fewer
         published = defaults.size[0] >= 512
         defaults = replace(
@@ -153,7 +155,7 @@ def _joined(
     defaults = replace(defaults, guidance="attention-scores")
     chosen = PaintEngine(painter, engine.info, defaults)
     return Personalizer(
-        chosen, adapter, eyes, name=name, weights=weights, side=min(defaults.size), opening=opening
+        chosen, adapter, eyes, name=name, weights=weights, side=min(defaults.size), opening=bool(opening)
     )
 
 

@@ -18,6 +18,7 @@ __all__ = [
     "ThingFacts",
     "caption",
     "describe",
+    "opening",
     "parse_description",
     "scene_graph",
     "scene_graph_f1",
@@ -70,14 +71,15 @@ def describe(scene: Scene, language: str = "en", *, signs: bool = False) -> str:
         signs: whether to say what the signs say; they are too small for most models to read.
     """
     words = words_of(language)
-    sentences = [_opening(words, scene.place, len(scene.things))]
+    sentences = [opening(words, scene.place, len(scene.things))]
     for thing in scene.reading_order:
         where, what = words.locations[thing.location], words.phrase(thing, sign=signs)
         sentences.append(f"{where}是{what}。" if language == "zh" else f"{where.capitalize()} is {what}.")
     return ("" if language == "zh" else " ").join(sentences)
 
 
-def _opening(words: Words, place: str, count: int) -> str:
+def opening(words: Words, place: str, count: int) -> str:
+    """The first sentence of a description: the place, and how many things there are."""
     if words.language == "zh":
         return f"{words.places[place]}有{words.numbers[count]}东西。"
     things = "is one thing" if count == 1 else f"are {words.numbers[count]} things"

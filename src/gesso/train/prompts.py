@@ -13,7 +13,6 @@ from gesso.storybook.compose import canvas_program
 from gesso.storybook.scene import Scene
 from gesso.storybook.subjects import subject_prompt
 from gesso.storybook.tell import caption, describe
-from gesso.storybook.words import words_of
 
 __all__ = ["NEGATIVES", "Form", "Windows", "conditions"]
 
@@ -46,9 +45,8 @@ def conditions(scene: Scene, language: str, form: Form, negative: str = "") -> t
             return (Condition(WHOLE, (as_sentence(caption(scene, language)),), (), None),)
         case "placed":
             things = scene.reading_order
-            told = ", ".join(subject_prompt(each, scene.place, language) for each in things)
-            noun = words_of(language).kinds[things[0].kind]
-            return (Condition(WHOLE, (f"photo of a {noun}. {told}",), (), None),)
+            told = " ".join(subject_prompt(each, scene.place, language) for each in things)
+            return (Condition(WHOLE, (told,), (), None),)
         case "nothing":
             return (Condition(WHOLE, (negative,) if negative else (), (), None),)
 

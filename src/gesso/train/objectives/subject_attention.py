@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -133,7 +133,7 @@ class SubjectAttentionObjective:
         shown = 1 + self.settings.things * places
         everywhere = torch.from_numpy(random.random(len(found)) < UNMASKED)
         dropped = torch.from_numpy(random.random(len(found)) < self.settings.dropout)
-        texts = [f"photo of a {each.noun}. {each.prompt}" for each in found]
+        texts = [self._text(each) for each in found]
         told = ["" if gone else text for text, gone in zip(texts, dropped.tolist(), strict=True)]
         return AttentionBatch(
             wishes=tuple(self._wish(each) for each in found),
@@ -169,9 +169,7 @@ class SubjectAttentionObjective:
     def show(self, example: int) -> str:
         """The words of an example."""
         found = self.source.example(example)
-        return (
-            f"[dim]photo of a {escape(found.noun)}. {escape(found.prompt)}[/dim]\n[green]its picture[/green]"
-        )
+        return f"[dim]{escape(self._text(found))}[/dim]\n[green]its picture[/green]"
 
     def save(self, folder: Path) -> None:
         """A folder that `gesso personalize --adapter` reads; it names the language model and the painter."""
@@ -180,7 +178,8 @@ class SubjectAttentionObjective:
             folder / ADAPTER_FILES[0],
             AdapterFile(self.reader.mapping, self.projection, self.adapter.tensors()),
         )
-        places = {name: Path(place).resolve().as_posix() for name, place in self._names.items()}
+        places: dict[str, Any] = {n: Path(place).resolve().as_posix() for n, place in self._names.items()}
+        places["opening"] = self.settings.opening
         (folder / "moma.json").write_text(json.dumps(places, indent=2) + "\n", encoding="utf-8")
 
     def _predict(self, noised: Tensor, batch: AttentionBatch) -> Tensor:
@@ -200,6 +199,10 @@ class SubjectAttentionObjective:
         memory = RowMemory(raw.layers, batch.masks, weights, self.adapter)
         reading = RowReading(texts, tokens, batch.places, self.adapter)
         return self._noise(noised, batch.timesteps, [reading], memory=memory)
+
+    def _text(self, example: SubjectExample) -> str:
+        opening = f"photo of a {example.noun}. " if self.settings.opening else ""
+        return opening + example.prompt
 
     def _wish(self, example: SubjectExample) -> Encoded:
         white = example.reference.on_white()
