@@ -58,9 +58,10 @@ def subject_pair(split: str, seed: int, number: int, language: str = "en") -> Su
 
 
 def subject_prompt(thing: Thing, place: str, language: str = "en") -> str:
-    """What is where, but not how it looks: "On the beach there is one thing. In the middle is a cat."
+    """What is where, but not how it looks.
 
-    In the words of `describe`, of which the painters' text encoder knows what tells a place and a location.
+    "At the beach there is one thing. In the middle is a cat." In the words of `describe`, of which the
+    painters' text encoder knows what tells a place and a location.
     """
     words = words_of(language)
     where, what = words.locations[thing.location], words.a(thing.kind)

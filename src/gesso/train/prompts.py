@@ -32,7 +32,7 @@ def conditions(scene: Scene, language: str, form: Form, negative: str = "") -> t
         language: "en" or "zh".
         form: "regions" reads the scene's canvas program as a painter does, with a region for each thing;
             the others give one text. "placed" is what MoMA's painter reads beside a reference: what is where,
-            but not how it looks.
+            but not how it looks, for scenes of one thing.
         negative: the text of "nothing".
     """
     match form:
@@ -44,9 +44,7 @@ def conditions(scene: Scene, language: str, form: Form, negative: str = "") -> t
         case "caption":
             return (Condition(WHOLE, (as_sentence(caption(scene, language)),), (), None),)
         case "placed":
-            things = scene.reading_order
-            told = " ".join(subject_prompt(each, scene.place, language) for each in things)
-            return (Condition(WHOLE, (told,), (), None),)
+            return (Condition(WHOLE, (subject_prompt(scene.things[0], scene.place, language),), (), None),)
         case "nothing":
             return (Condition(WHOLE, (negative,) if negative else (), (), None),)
 

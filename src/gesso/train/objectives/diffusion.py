@@ -182,7 +182,7 @@ class DiffusionObjective:
         form: Form = "regions" if rng.random() < self.settings.regions else "description"
         if form == "description" and rng.random() < 0.5:
             form = "caption"
-        # drawn only where it is asked for, so that other recipes keep their draws
+        # drawn only where it is asked for, so that recipes without it keep their draws
         if self.settings.placed and rng.random() < self.settings.placed:
             form = "placed"
         if rng.random() < self.settings.dropout:
