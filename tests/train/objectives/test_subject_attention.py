@@ -75,7 +75,7 @@ def test_what_is_trained_paints(make_recipe, parts):
     recipe = make_recipe("subject-attention", *parts, "run.steps=2")
     train(recipe, lambda: build_objective(recipe))
     final = Path(recipe.run.out) / "final"
-    assert set(json.loads((final / "moma.json").read_text())) == {"language", "painter"}
+    assert set(json.loads((final / "moma.json").read_text())) == {"language", "painter", "opening"}
     moma = load_personalizer(str(final), SubjectLoading(paint=PaintLoading(device="cpu")))
     seen = moma.look(reference(), disc_mask(), "boat")
     settings = moma.engine.settings({"steps": 2, "size": (32, 32)})
