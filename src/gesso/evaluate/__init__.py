@@ -1,6 +1,6 @@
 """Evaluation: tasks with their scorers, resumable runs, and scores with count, standard error and seed."""
 
-from gesso.evaluate.report import Report, Score, report_table
+from gesso.evaluate.report import Outcome, Published, Report, Score, report_table
 from gesso.evaluate.run import Plan, evaluate
 from gesso.evaluate.task import TASKS, Answers, Embeds, Record, Sample, Task
 
@@ -8,7 +8,9 @@ __all__ = [
     "TASKS",
     "Answers",
     "Embeds",
+    "Outcome",
     "Plan",
+    "Published",
     "Record",
     "Report",
     "Sample",

@@ -1,7 +1,7 @@
 """Scores of a whole evaluation: mean, standard error and count, in all and by kind of question."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from rich.table import Table
@@ -9,7 +9,11 @@ from rich.table import Table
 from gesso.evaluate.scorers import mean_and_stderr, rate_and_stderr
 from gesso.evaluate.task import Record
 
-__all__ = ["Report", "Score", "report_table", "summarise"]
+__all__ = ["ALL", "Outcome", "Published", "Report", "Score", "report_table", "summarise"]
+
+ALL = "all"
+"""Name of the score over all samples."""
+
 
 # beyond any standard error, and the same on machines that add up in another order
 DIGITS = 6
@@ -20,7 +24,7 @@ class Score:
     """A mean.
 
     Attributes:
-        score: the mean, 0-1.
+        score: the mean, 0-1, or a benchmark's own figure in its own unit.
         stderr: its standard error.
         n: how many values it is the mean of.
     """
@@ -28,6 +32,11 @@ class Score:
     score: float
     stderr: float
     n: int
+
+    @classmethod
+    def rounded(cls, score: float, stderr: float, n: int) -> "Score":
+        """A figure that is no mean."""
+        return cls(round(score, DIGITS), round(stderr, DIGITS), n)
 
     @classmethod
     def of(cls, values: Sequence[float]) -> "Score":
@@ -43,6 +52,42 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True)
+class Published:
+    """What a model's publishers report of a figure.
+
+    Attributes:
+        figure: name of the figure in the report.
+        value: theirs, in the report's unit.
+        tolerance: how far a score of all samples may lie from it and still agree.
+        source: where it stands.
+    """
+
+    figure: str
+    value: float
+    tolerance: float
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a task makes of all its records, beside means.
+
+    Attributes:
+        figures: further figures by name.
+        headline: name of the figure that takes the place of the mean as the score of the task.
+        files: name -> content of files for a benchmark's server or scorer.
+        published: figures of the model's publishers.
+        notes: what a reader of the score has to know, such as who gives it.
+    """
+
+    figures: Mapping[str, Score] = field(default_factory=dict)
+    headline: str | None = None
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    published: tuple[Published, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """What an evaluation found.
 
@@ -52,9 +97,11 @@ class Report:
         split: the data it was drawn from.
         seed: which samples of it.
         n: number of samples.
-        score: mean over the samples, 0-1.
+        score: mean over the samples, 0-1, or the benchmark's own figure; None where somebody else gives it.
         stderr: its standard error.
         scores: the same by kind of question, then further figures by name.
+        published: figures of the model's publishers.
+        notes: what a reader of the score has to know.
     """
 
     task: str
@@ -62,22 +109,26 @@ class Report:
     split: str
     seed: int
     n: int
-    score: float
-    stderr: float
+    score: float | None
+    stderr: float | None
     scores: Mapping[str, Score]
+    published: tuple[Published, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """The report as JSON values."""
-        return asdict(self)
+        """The report as JSON values; what there is none of is left out."""
+        values = asdict(self)
+        return {name: value for name, value in values.items() if value or name not in ("published", "notes")}
 
 
 def summarise(
     records: Iterable[Record], rates: Mapping[str, tuple[str, str]] | None = None
-) -> tuple[Score, dict[str, Score]]:
+) -> tuple[Score | None, dict[str, Score]]:
     """The score over all samples, and the scores by kind, followed by those of the extra figures.
 
     Records that share an id are one sample, whose score is their mean: they are not independent, so counting
-    them one by one would make the standard error too small.
+    them one by one would make the standard error too small. Where a record has no score, neither the whole
+    nor its kind has one.
 
     Args:
         records: what was answered.
@@ -86,20 +137,26 @@ def summarise(
     samples: dict[str, list[float]] = {}
     kinds: dict[str, list[float]] = {}
     extras: dict[str, list[float]] = {}
+    open_kinds: set[str] = set()
     for record in records:
-        # by kind, records count one by one: within a kind each sample has but one
-        samples.setdefault(record.id, []).append(record.score)
-        kinds.setdefault(record.kind, []).append(record.score)
+        if record.score is None:
+            open_kinds.add(record.kind)
+        else:
+            # by kind, records count one by one: within a kind each sample has but one
+            samples.setdefault(record.id, []).append(record.score)
+            kinds.setdefault(record.kind, []).append(record.score)
         for name, value in record.extras.items():
             extras.setdefault(name, []).append(value)
-    whole = Score.of([sum(scores) / len(scores) for scores in samples.values()])
+    means = [sum(scores) / len(scores) for scores in samples.values()]
+    whole = None if open_kinds else Score.of(means)
     ratios = {
         name: Score.rate(extras[part], extras[over])
         for name, (part, over) in (rates or {}).items()
         if part in extras and over in extras
     }
     used = {name for pair in (rates or {}).values() for name in pair}
-    parts = [*sorted(kinds.items()), *sorted((k, v) for k, v in extras.items() if k not in used)]
+    scored = {kind: scores for kind, scores in kinds.items() if kind not in open_kinds}
+    parts = [*sorted(scored.items()), *sorted((k, v) for k, v in extras.items() if k not in used)]
     return whole, {name: Score.of(values) for name, values in parts} | ratios
 
 
@@ -107,10 +164,13 @@ def report_table(report: Report) -> Table:
     """The report for people."""
     table = Table(title=f"{report.model}: {report.task}, split {report.split}, seed {report.seed}")
     table.add_column("kind")
-    for column in ("score", "± stderr", "n"):
+    for column in ("score", "± stderr", "n", *(["published"] if report.published else [])):
         table.add_column(column, justify="right")
+    theirs = {each.figure: f"{each.value:.4f} ± {each.tolerance:g}" for each in report.published}
     for name, part in report.scores.items():
-        table.add_row(name, f"{part.score:.4f}", f"{part.stderr:.4f}", str(part.n))
+        figures = (f"{part.score:.4f}", f"{part.stderr:.4f}", str(part.n))
+        table.add_row(name, *figures, *([theirs.get(name, "")] if theirs else []))
     table.add_section()
-    table.add_row("all", f"{report.score:.4f}", f"{report.stderr:.4f}", str(report.n), style="bold")
+    whole = ("open", "") if report.score is None else (f"{report.score:.4f}", f"{report.stderr:.4f}")
+    table.add_row(ALL, *whole, str(report.n), *([theirs.get(ALL, "")] if theirs else []), style="bold")
     return table

@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 from gesso.core.errors import GessoError, UsageError
 from gesso.evaluate.log import SampleLog
 from gesso.evaluate.provenance import made_by
-from gesso.evaluate.report import Report, summarise
+from gesso.evaluate.report import ALL, Outcome, Report, Score, summarise
 from gesso.evaluate.task import Model, Record, Sample, Task
 
 __all__ = ["REPORT_NAME", "Plan", "evaluate"]
@@ -86,12 +86,25 @@ def evaluate(
         done += len({sample.id for sample in samples})
         if progress:
             progress(done)
-    # only tasks whose figures are no means have these
-    whole, parts = summarise(records, getattr(task, "rates", None))
-    report = Report(task.name, model.name, task.split, plan.seed, whole.n, whole.score, whole.stderr, parts)
+    report, outcome = _report(model, task, plan, records)
     if store:
         _write_report(store, report, settings)
+        for name, content in outcome.files.items():
+            (store.path.parent / name).write_bytes(content)
     return report
+
+
+def _report(model: Model, task: Task[S], plan: Plan, records: Sequence[Record]) -> tuple[Report, Outcome]:
+    # only tasks whose figures are no means have rates, only published benchmarks an outcome
+    whole, parts = summarise(records, getattr(task, "rates", None))
+    conclude: Callable[[str, Sequence[Record]], Outcome] | None = getattr(task, "outcome", None)
+    outcome = conclude(model.name, records) if conclude else Outcome()
+    headline: Score | None = outcome.figures[outcome.headline] if outcome.headline else whole
+    score, stderr = (headline.score, headline.stderr) if headline else (None, None)
+    n = len({record.id for record in records})
+    figures = {name: value for name, value in outcome.figures.items() if name != ALL}
+    about = (task.name, model.name, task.split, plan.seed, n, score, stderr)
+    return Report(*about, {**parts, **figures}, outcome.published, outcome.notes), outcome
 
 
 def _ask(model: Model, task: Task[S], samples: Sequence[S], batch: int) -> list[Record]:

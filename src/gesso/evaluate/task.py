@@ -21,7 +21,21 @@ __all__ = ["TASKS", "Answers", "Embeds", "Model", "Record", "Sample", "Task", "a
 TASKS: Final = LazyTable(
     "task",
     {
+        "ai2d": "gesso.evaluate.tasks.choices:Ai2d",
         "fleurs": "gesso.evaluate.tasks.recognition:Fleurs",
+        "gqa": "gesso.evaluate.tasks.short_answers:Gqa",
+        "hallusionbench": "gesso.evaluate.tasks.tables:HallusionBench",
+        "mathvista": "gesso.evaluate.tasks.mathvista:MathVista",
+        "mm-vet": "gesso.evaluate.tasks.mmvet:MmVet",
+        "mmbench": "gesso.evaluate.tasks.choices:MmBench",
+        "mme": "gesso.evaluate.tasks.mme:Mme",
+        "mmmu": "gesso.evaluate.tasks.mmmu:Mmmu",
+        "mmstar": "gesso.evaluate.tasks.choices:MmStar",
+        "ocrbench": "gesso.evaluate.tasks.tables:OcrBench",
+        "pope": "gesso.evaluate.tasks.pope:Pope",
+        "realworldqa": "gesso.evaluate.tasks.choices:RealWorldQa",
+        "scienceqa": "gesso.evaluate.tasks.scienceqa:ScienceQa",
+        "speech-qa": "gesso.evaluate.tasks.speech_questions:SpeechQa",
         "storybook-asr": "gesso.evaluate.tasks.speech:StorybookAsr",
         "storybook-canvas": "gesso.evaluate.tasks.canvas:StorybookCanvas",
         "storybook-canvas-free": "gesso.evaluate.tasks.canvas:StorybookCanvasFree",
@@ -33,6 +47,7 @@ TASKS: Final = LazyTable(
         "storybook-signs": "gesso.evaluate.tasks.storybook:StorybookSigns",
         "storybook-subject": "gesso.evaluate.tasks.subject:StorybookSubject",
         "storybook-vqa": "gesso.evaluate.tasks.storybook:StorybookVqa",
+        "textvqa": "gesso.evaluate.tasks.short_answers:TextVqa",
         "wenetspeech": "gesso.evaluate.tasks.recognition:WenetSpeech",
     },
 )
@@ -111,7 +126,7 @@ class Record:
         prompt: as in `Sample`.
         prediction: the model's answer.
         target: as in `Sample`.
-        score: 0-1.
+        score: 0-1; None where somebody else gives it, such as a benchmark's server.
         extras: further figures of this sample, each averaged by its name.
     """
 
@@ -120,7 +135,7 @@ class Record:
     prompt: str
     prediction: str
     target: str
-    score: float
+    score: float | None
     extras: Mapping[str, float] = field(default_factory=dict)
 
     @property
@@ -130,7 +145,7 @@ class Record:
 
     @classmethod
     def of(
-        cls, sample: Sample, prediction: str, score: float, extras: Mapping[str, float] | None = None
+        cls, sample: Sample, prediction: str, score: float | None, extras: Mapping[str, float] | None = None
     ) -> "Record":
         """The record of a sample."""
         return cls(sample.id, sample.kind, sample.prompt, prediction, sample.target, score, extras or {})
@@ -140,7 +155,11 @@ S = TypeVar("S", bound=Sample)
 
 
 class Task(Protocol[S]):
-    """A benchmark; `evaluate.tasks` has one class for each."""
+    """A benchmark; `evaluate.tasks` has one class for each.
+
+    Two members are optional: `rates` (name -> the extra figures that are divided, as `report.summarise` takes
+    them) and `outcome`, a method (name of the model, all records) -> `report.Outcome`.
+    """
 
     @property
     def name(self) -> str:

@@ -3,12 +3,10 @@
 from collections.abc import Sequence
 from typing import Final
 
-__all__ = ["FORMULAS", "QUESTIONS", "holds"]
+__all__ = ["FORMULAS", "holds"]
 
 FORMULAS: Final = ("Handwritten Mathematical Expression Recognition", "HME100k")
 """Types in which blanks do not count and capitals do."""
-
-QUESTIONS: Final = 1000
 
 
 def holds(answer: str, truths: Sequence[str], kind: str) -> bool:
