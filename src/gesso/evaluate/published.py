@@ -19,28 +19,51 @@ from gesso.evaluate.report import ALL, Published
 
 __all__ = ["published_for"]
 
-TABLES: Final = """
-[haotian-liu/LLaVA docs/MODEL_ZOO.md | mmmu-val mathvista-testmini gqa scienceqa:IMG textvqa+ocr pope:F1 \
-mme:perception mme:cognition mmbench-en-dev mmbench-cn-dev mm-vet]
-llava-v1.6-vicuna-7b | 35.8 34.6 64.2 70.1 64.9 86.5 1519 332 67.4 60.6 43.9
-llava-v1.6-vicuna-13b | 36.2 35.3 65.4 73.6 67.1 86.2 1575 326 70 64.4 48.4
-llava-v1.6-mistral-7b | 35.3 37.7 64.8 72.8 65.7 86.7 1498 321 68.7 61.2 47.3
-llava-v1.6-34b | 51.1 46.5 67.1 81.8 69.5 87.7 1631 397 79.3 79 57.4
-llava-v1.5-7b | - - 62.0 66.8 58.2 85.9 1510.7 - 64.3 58.3 31.1
-llava-v1.5-13b | - - 63.3 71.6 61.3 85.9 1531.3 - 67.7 63.6 36.1
-llava-v1.5-7b-lora | - - 63.0 68.4 58.2 86.4 1476.9 - 66.1 58.9 30.2
-llava-v1.5-13b-lora | - - 63.3 71.2 60.2 86.7 1541.7 - 68.5 61.5 38.3
-[dvlab-research/MGM README.md | textvqa+ocr mmbench-en-dev mme:perception mme:cognition mm-vet mmmu-val
-mmmu-test \\ mathvista-testmini] mgm-2b | 56.2 59.8 1341 312 31.1 31.7 29.1 29.4 mgm-7b | 65.2 69.3 1523 316
-40.8 36.1 32.8 31.4 mgm-13b | 65.9 68.5 1565 322 46.0 38.1 33.5 37.0 mgm-8b | 67.6 72.7 1606 341 47.3 38.2
-36.3 - mgm-8x7b | 69.2 75.6 1639 379 45.8 41.8 37.1 41.8 mgm-34b | 70.1 79.6 1666 439 53.0 48.7 43.6 38.9
-mgm-7b-hd | 68.4 65.8 1546 319 41.3 36.8 32.9 32.2 mgm-13b-hd | 70.2 68.6 1597 320 50.5 37.3 35.1 37.0
-mgm-8b-hd | 71.6 - 1532 357 - 37.0 - - mgm-8x7b-hd | 71.9 74.7 1633 356 53.5 40.0 37.0 43.1 mgm-34b-hd |
-74.1 80.6 1659 482 59.3 48.0 44.9 43.3 [infinigence/Infini-Megrez-Omni README.md | mme:total mmmu-val
-ocrbench mathvista-testmini realworldqa mm-vet \\ hallusionbench:mean mmbench-en-test mmbench-cn-test textvqa
-ai2d mmstar fleurs-zh-test:character_error_rate \\ wenetspeech-zh-meeting:character_error_rate]
-megrez-3b-omni | 2315.41 51.89 82.8 62 71.89 54.5 50.12 80.8 82.3 80.3 82.05 60.46 10.8 16.44
-"""
+TABLES: Final = (
+    (
+        "haotian-liu/LLaVA docs/MODEL_ZOO.md",
+        "mmmu-val mathvista-testmini gqa scienceqa:IMG textvqa+ocr pope:F1 mme:perception mme:cognition "
+        "mmbench-en-dev mmbench-cn-dev mm-vet",
+        """
+        llava-v1.6-vicuna-7b | 35.8 34.6 64.2 70.1 64.9 86.5 1519 332 67.4 60.6 43.9
+        llava-v1.6-vicuna-13b | 36.2 35.3 65.4 73.6 67.1 86.2 1575 326 70 64.4 48.4
+        llava-v1.6-mistral-7b | 35.3 37.7 64.8 72.8 65.7 86.7 1498 321 68.7 61.2 47.3
+        llava-v1.6-34b | 51.1 46.5 67.1 81.8 69.5 87.7 1631 397 79.3 79 57.4
+        llava-v1.5-7b | - - 62.0 66.8 58.2 85.9 1510.7 - 64.3 58.3 31.1
+        llava-v1.5-13b | - - 63.3 71.6 61.3 85.9 1531.3 - 67.7 63.6 36.1
+        llava-v1.5-7b-lora | - - 63.0 68.4 58.2 86.4 1476.9 - 66.1 58.9 30.2
+        llava-v1.5-13b-lora | - - 63.3 71.2 60.2 86.7 1541.7 - 68.5 61.5 38.3
+        """,
+    ),
+    (
+        "dvlab-research/MGM README.md",
+        "textvqa+ocr mmbench-en-dev mme:perception mme:cognition mm-vet mmmu-val mmmu-test "
+        "mathvista-testmini",
+        """
+        mgm-2b | 56.2 59.8 1341 312 31.1 31.7 29.1 29.4
+        mgm-7b | 65.2 69.3 1523 316 40.8 36.1 32.8 31.4
+        mgm-13b | 65.9 68.5 1565 322 46.0 38.1 33.5 37.0
+        mgm-8b | 67.6 72.7 1606 341 47.3 38.2 36.3 -
+        mgm-8x7b | 69.2 75.6 1639 379 45.8 41.8 37.1 41.8
+        mgm-34b | 70.1 79.6 1666 439 53.0 48.7 43.6 38.9
+        mgm-7b-hd | 68.4 65.8 1546 319 41.3 36.8 32.9 32.2
+        mgm-13b-hd | 70.2 68.6 1597 320 50.5 37.3 35.1 37.0
+        mgm-8b-hd | 71.6 - 1532 357 - 37.0 - -
+        mgm-8x7b-hd | 71.9 74.7 1633 356 53.5 40.0 37.0 43.1
+        mgm-34b-hd | 74.1 80.6 1659 482 59.3 48.0 44.9 43.3
+        """,
+    ),
+    (
+        "infinigence/Infini-Megrez-Omni README.md",
+        "mme:total mmmu-val ocrbench mathvista-testmini realworldqa mm-vet hallusionbench:mean "
+        "mmbench-en-test mmbench-cn-test textvqa ai2d mmstar fleurs-zh-test:character_error_rate "
+        "wenetspeech-zh-meeting:character_error_rate",
+        """
+        megrez-3b-omni | 2315.41 51.89 82.8 62 71.89 54.5 50.12 80.8 82.3 80.3 82.05 60.46 10.8 16.44
+        """,
+    ),
+)
+"""Of each source, the benchmarks with their figures, and a row for each model; all but MME's are percents."""
 
 IN_POINTS: Final = "mme"
 """The benchmark whose figures are no percents."""
@@ -73,15 +96,12 @@ def _table() -> dict[tuple[str, str], list[Published]]:
 
 
 def _figures() -> Iterator[tuple[str, str, Published]]:
-    source, columns = "", []
-    for line in filter(None, TABLES.splitlines()):
-        head, _, cells = line.strip("[]").partition(" | ")
-        if line.startswith("["):
-            source, columns = head, cells.split()
-            continue
-        for column, cell in zip(columns, cells.split(), strict=True):
-            if cell != "-":
-                yield head, column.partition(":")[0], _figure(column, float(cell), source)
+    for source, columns, rows in TABLES:
+        for line in filter(None, map(str.strip, rows.splitlines())):
+            model, _, cells = line.partition(" | ")
+            for column, cell in zip(columns.split(), cells.split(), strict=True):
+                if cell != "-":
+                    yield model, column.partition(":")[0], _figure(column, float(cell), source)
 
 
 def _figure(column: str, value: float, source: str) -> Published:

@@ -2,6 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gesso.core.errors import UsageError
 from gesso.evaluate.benchmarks.mathvista import _distance, is_right, query, quick_answer, typed_answer
 
 
@@ -40,6 +41,7 @@ def test_numbers_that_are_none(text: str) -> None:
     assert not is_right(None, "1")
 
 
-def test_a_float_without_an_official_precision_is_refused_by_name() -> None:
-    with pytest.raises(KeyError, match="float 3"):
-        query(_problem(answer_type="float", precision=3))
+@pytest.mark.parametrize("values", [{"answer_type": "float", "precision": 3}, {"answer_type": "text"}])
+def test_other_forms_are_refused(values: dict[str, object]) -> None:
+    with pytest.raises(UsageError, match="no problem of the form"):
+        query(_problem(**values))

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from string import ascii_uppercase
 from typing import Any, Final
 
+from gesso.core.errors import UsageError
+
 __all__ = [
     "EXTRACTION", "accuracy", "extraction_prompt", "gained", "is_right", "query", "quick_answer", "scores",
     "typed_answer",
@@ -71,7 +73,11 @@ Problem = Mapping[str, Any]
 
 
 def query(problem: Problem) -> str:
-    """What is asked: a hint at the form of the answer, the question, its unit, and its choices."""
+    """What is asked: a hint at the form of the answer, the question, its unit, and its choices.
+
+    Raises:
+        UsageError: the answer is of a form that MathVista does not have.
+    """
     unit = f" (Unit: {problem['unit']})" if problem["unit"] else ""
     lines = [_hint(_form(problem)), f"Question: {problem['question']}{unit}"]
     if problem["choices"]:
@@ -181,10 +187,12 @@ def _form(problem: Problem) -> str:
     if problem["question_type"] == CHOICE:
         return CHOICE
     kind = problem["answer_type"]
-    return f"float {int(problem['precision'])}" if kind == "float" else kind
+    return f"float {problem['precision'] or 0:g}" if kind == "float" else kind
 
 
 def _hint(form: str) -> str:
+    if form not in HINTS:
+        raise UsageError(f"MathVista has no problem of the form {form!r}; it has {', '.join(HINTS)}")
     joint = "and" if form == CHOICE else "requiring"
     return f"Hint: Please answer the question {joint} {HINTS[form]}"
 

@@ -1,5 +1,6 @@
 """MathVista: mathematics in pictures."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
@@ -7,7 +8,6 @@ from typing import Any, ClassVar, Final
 from gesso.core.errors import UnknownNameError
 from gesso.evaluate.benchmarks import mathvista
 from gesso.evaluate.benchmarks.choices import read_choice
-from gesso.evaluate.benchmarks.mmmu_answers import numbers_in
 from gesso.evaluate.endpoint_judge import EndpointJudge
 from gesso.evaluate.report import Outcome, Score
 from gesso.evaluate.task import Record
@@ -16,6 +16,7 @@ from gesso.evaluate.tasks.picture_questions import Graded, PictureBenchmark, Pic
 
 __all__ = ["MathVista"]
 
+NUMBER: Final = re.compile(r"-?\d+(?:,\d{3})*(?:\.\d+)?")
 SPLITS: Final = ("testmini", "test")
 FIELDS: Final = ("question", "unit", "choices", "precision", "question_type", "answer_type", "image")
 
@@ -108,5 +109,5 @@ def _by_rule(answer: str, problem: Any) -> str | None:
     """The only letter of an option, or the only number, in a response; None if it cannot be told."""
     if problem["choices"]:
         return read_choice(answer, [str(text) for text in problem["choices"]]) or None
-    numbers = [number.replace(",", "") for number in numbers_in(answer)]
-    return numbers[0] if len(numbers) == 1 else None
+    numbers = NUMBER.findall(answer)
+    return numbers[0].replace(",", "") if len(numbers) == 1 else None

@@ -156,7 +156,8 @@ def _row_place(path: Path, reader: "csv.DictReader[str]") -> str:
 
 def _checked(path: Path, reader: "csv.DictReader[str]", row: dict[Any, Any]) -> dict[str, str | None]:
     if None in row or None in row.values():
-        cells = len(row) + len(row.get(None) or ()) - list(row.values()).count(None)
+        extra = row.pop(None, ())  # cells beyond the columns stand under None
+        cells = len(row) + len(extra) - list(row.values()).count(None)
         problem = f"it has {cells} cells for {len(reader.fieldnames or ())} columns"
         raise wrong(_row_place(path, reader), problem, "a tab is missing or too much; fetch the table again")
     return {name: cell or None for name, cell in row.items()}
