@@ -1,13 +1,13 @@
 """What the publishers of models report on benchmarks, to be set beside a user's own scores.
 
 Sources: haotian-liu/LLaVA, docs/MODEL_ZOO.md (commit 19d8945); dvlab-research/MGM, README.md (commit
-    60d021f); infinigence/Infini-Megrez-Omni, README (tables of image and audio understanding, December
-    2024). ScienceQA's figure is that of questions with a picture, POPE's the mean F1 of the three
-    categories.
+60d021f); infinigence/Infini-Megrez-Omni, README (tables of image and audio understanding, December 2024).
+ScienceQA's figure is that of questions with a picture, POPE's the mean F1 of the three categories.
 
 Tolerances are gesso's own choice, wide enough for another machine's rounding and narrow enough to notice a
 wrong prompt: half a point; one point where chance or a judge has a part (MMMU's random picks, MM-Vet,
-MathVista); 20 points on MME, by which LLaVA's author saw runs differ (haotian-liu/LLaVA#864).
+MathVista), two on LLaVA-Bench with its 60 questions; 20 points on MME, by which LLaVA's author saw runs
+differ (haotian-liu/LLaVA#864).
 """
 
 from collections.abc import Iterator
@@ -23,16 +23,17 @@ TABLES: Final = (
     (
         "haotian-liu/LLaVA docs/MODEL_ZOO.md",
         "mmmu-val mathvista-testmini gqa scienceqa:IMG textvqa+ocr pope:F1 mme:perception mme:cognition "
-        "mmbench-en-dev mmbench-cn-dev mm-vet",
+        "mmbench-en-dev mmbench-cn-dev mm-vet vqav2-test-dev vizwiz-test seed-bench seed-bench:image "
+        "llava-bench:all~relative",
         """
-        llava-v1.6-vicuna-7b | 35.8 34.6 64.2 70.1 64.9 86.5 1519 332 67.4 60.6 43.9
-        llava-v1.6-vicuna-13b | 36.2 35.3 65.4 73.6 67.1 86.2 1575 326 70 64.4 48.4
-        llava-v1.6-mistral-7b | 35.3 37.7 64.8 72.8 65.7 86.7 1498 321 68.7 61.2 47.3
-        llava-v1.6-34b | 51.1 46.5 67.1 81.8 69.5 87.7 1631 397 79.3 79 57.4
-        llava-v1.5-7b | - - 62.0 66.8 58.2 85.9 1510.7 - 64.3 58.3 31.1
-        llava-v1.5-13b | - - 63.3 71.6 61.3 85.9 1531.3 - 67.7 63.6 36.1
-        llava-v1.5-7b-lora | - - 63.0 68.4 58.2 86.4 1476.9 - 66.1 58.9 30.2
-        llava-v1.5-13b-lora | - - 63.3 71.2 60.2 86.7 1541.7 - 68.5 61.5 38.3
+        llava-v1.6-vicuna-7b | 35.8 34.6 64.2 70.1 64.9 86.5 1519 332 67.4 60.6 43.9 81.8 57.6 - 70.2 81.6
+        llava-v1.6-vicuna-13b | 36.2 35.3 65.4 73.6 67.1 86.2 1575 326 70 64.4 48.4 82.8 60.5 - 71.9 87.3
+        llava-v1.6-mistral-7b | 35.3 37.7 64.8 72.8 65.7 86.7 1498 321 68.7 61.2 47.3 82.2 60.0 - 72.2 83.2
+        llava-v1.6-34b | 51.1 46.5 67.1 81.8 69.5 87.7 1631 397 79.3 79 57.4 83.7 63.8 - 75.9 89.6
+        llava-v1.5-7b | - - 62.0 66.8 58.2 85.9 1510.7 - 64.3 58.3 31.1 78.5 50.0 58.6 - 65.4
+        llava-v1.5-13b | - - 63.3 71.6 61.3 85.9 1531.3 - 67.7 63.6 36.1 80.0 53.6 61.6 - 72.5
+        llava-v1.5-7b-lora | - - 63.0 68.4 58.2 86.4 1476.9 - 66.1 58.9 30.2 79.1 47.8 60.1 - 67.9
+        llava-v1.5-13b-lora | - - 63.3 71.2 60.2 86.7 1541.7 - 68.5 61.5 38.3 80.0 58.9 61.3 - 69.5
         """,
     ),
     (
@@ -68,7 +69,7 @@ TABLES: Final = (
 IN_POINTS: Final = "mme"
 """The benchmark whose figures are no percents."""
 
-LOOSE: Final = {"mme": 20.0, "mmmu": 1.0, "mm": 1.0, "mathvista": 1.0}
+LOOSE: Final = {"mme": 20.0, "mmmu": 1.0, "mm": 1.0, "mathvista": 1.0, "llava": 2.0}
 USUAL: Final = 0.5
 
 
@@ -109,4 +110,6 @@ def _figure(column: str, value: float, source: str) -> Published:
     family = benchmark.partition("-")[0]
     tolerance = LOOSE.get(family, USUAL)
     unit = 1.0 if family == IN_POINTS else 100.0  # reports have shares, tables have percents
-    return Published(figure.replace("_", " ") or ALL, round(value / unit, 6), tolerance / unit, source)
+    return Published(
+        figure.replace("_", " ").replace("~", ": ") or ALL, round(value / unit, 6), tolerance / unit, source
+    )
