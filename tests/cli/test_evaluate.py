@@ -220,8 +220,10 @@ def table(here: Path) -> str:
 
 def test_official_files_are_asked_in_full(gesso: Gesso, llava: str, table: str) -> None:
     values = json.loads(gesso("eval", llava, "--task", "mmstar", "--data", table, "--json").out)
-    assert (values["task"], values["split"], values["n"]) == ("mmstar", "test", 2)
+    assert (values["task"], values["split"], values["n"]) == ("mmstar", "MMStar", 2)
     assert values["scores"]["read"]["n"] == 2
+    (folder,) = Path("runs/eval").iterdir()
+    assert folder.name.endswith("-mmstar-MMStar-0")
     one = gesso("eval", llava, "--task", "mmstar", "--data", table, "--count", "1", "--out", "one", "--json")
     assert json.loads(one.out)["n"] == 1
 

@@ -127,7 +127,7 @@ class _Wanted:
         """Where log and report lie, named by what is asked: the same command finds its log again."""
         # languages and strategies are compared side by side; whoever varies other choices names the folders
         chosen = self.language, self.detail, self.guidance, self.adapter
-        parts = (_file_name(model), task.name, task.split, str(self.seed), *chosen)
+        parts = (_file_name(model), task.name, _file_name(task.split), str(self.seed), *chosen)
         return Path("runs/eval") / "-".join(filter(None, parts))
 
 

@@ -1,4 +1,5 @@
 import json
+import sys
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ import openpyxl
 import pytest
 
 from evaluate.official_files import Knows, base64_png, write_table
-from gesso.core.errors import GessoError, UnknownNameError, UsageError
+from gesso.core.errors import GessoError, MissingExtraError, UnknownNameError, UsageError
 from gesso.evaluate.run import Plan, evaluate
 from gesso.evaluate.tasks.choices import Ai2d, MmBench, MmStar, RealWorldQa
 
@@ -124,3 +125,16 @@ def test_an_index_that_is_no_number_has_no_rotations(tmp_path: Path) -> None:
     path = write_table(tmp_path / "table.tsv", [_row("x")])
     with pytest.raises(UsageError, match="index 'x' of MMBench is no number"):
         evaluate(Knows("A"), MmBench(data=str(path)), Plan(count=9))
+
+
+def test_a_missing_extra_is_told_before_anything_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_table(tmp_path / "table.tsv", [_row(1)])
+    monkeypatch.setitem(sys.modules, "openpyxl", None)
+    model = Knows("A")
+    with pytest.raises(
+        MissingExtraError, match=r"openpyxl is not installed; run: pip install 'gesso\[eval\]'"
+    ):
+        evaluate(model, MmBench(data=str(path)), Plan(count=9))
+    assert not model.asked

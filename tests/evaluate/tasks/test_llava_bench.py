@@ -51,7 +51,8 @@ def test_a_judge_sees_both_answers(files: Path, monkeypatch: pytest.MonkeyPatch)
     report = evaluate(Knows("A beach"), task, Plan(count=9))
     assert asked[0] == (
         "[Context]\nA beach.\nWaves.\n\n[Question]\nQ0?\n\n"
-        "[Assistant 1]\nGPT says 0\n\n[End of Assistant 1]\n\n[Assistant 2]\nA beach\n\n[End of Assistant 2]\n\n"
+        "[Assistant 1]\nGPT says 0\n\n[End of Assistant 1]\n\n"
+        "[Assistant 2]\nA beach\n\n[End of Assistant 2]\n\n"
         "[System]\nRate conv.\n\n"
     )
     assert report.scores["conv: relative"].score == 0.5

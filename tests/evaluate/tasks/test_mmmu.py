@@ -1,4 +1,5 @@
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 from pyarrow import parquet
 
 from evaluate.official_files import Knows, png
-from gesso.core.errors import UnknownNameError, UsageError
+from gesso.core.errors import MissingExtraError, UnknownNameError, UsageError
 from gesso.evaluate.run import Plan, evaluate
 from gesso.evaluate.tasks.mmmu import Mmmu
 
@@ -93,3 +94,11 @@ def test_broken_files(files: Path) -> None:
     for wrong in ({"split": "train"}, {"pictures": "none"}):
         with pytest.raises(UnknownNameError):
             Mmmu(data=str(files), **wrong)
+
+
+def test_a_missing_extra_is_told(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(
+        MissingExtraError, match=r"pyarrow is not installed; run: pip install 'gesso\[eval\]'"
+    ):
+        evaluate(Knows("B"), Mmmu(data=str(files)), Plan(count=9))

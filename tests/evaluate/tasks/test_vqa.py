@@ -42,12 +42,18 @@ def test_vqav2_test_dev_is_uploaded_with_the_whole_test_set(tmp_path: Path) -> N
     _questions(tmp_path, "test-dev2015", 2)
     _questions(tmp_path, "test2015", 1, 2)
     picture(tmp_path / "test2015" / "COCO_test2015_000000000009.jpg")
+    assert VqaV2(data=str(tmp_path), split="test").published_as == "vqav2-test"
     task = VqaV2(data=str(tmp_path), split="test-dev")
     report = evaluate(Knows("The dog.", "llava-v1.5-7b"), task, Plan(count=9), log=tmp_path / "log")
     assert (report.score, [each.value for each in report.published]) == (None, [0.785])
     made = json.loads((tmp_path / "log" / "vqav2_test-dev_answers.json").read_text())
     assert made == [{"question_id": 1, "answer": ""}, {"question_id": 2, "answer": "dog"}]
     assert evaluate(Knows("x"), VqaV2(data=str(tmp_path), split="test"), Plan(count=9)).n == 2
+    (tmp_path / "v2_OpenEnded_mscoco_test2015_questions.json").unlink()
+    model = Knows("x")
+    with pytest.raises(UsageError, match="the upload of vqav2 needs v2_OpenEnded"):
+        evaluate(model, task, Plan(count=9))
+    assert not model.asked
 
 
 def test_vizwiz(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from gesso.evaluate.benchmarks.choices import (
 )
 from gesso.evaluate.benchmarks.mmbench import circular_hits, upload_columns, workbook
 from gesso.evaluate.report import Outcome, Score
-from gesso.evaluate.task import Record
+from gesso.evaluate.task import Model, Record
 from gesso.evaluate.tasks.official import picture_bytes, wrong
 from gesso.evaluate.tasks.picture_questions import Graded, PictureQuestion, given_by
 from gesso.evaluate.tasks.tables import PictureTable
@@ -105,6 +105,11 @@ class MmBench(_Choices):
         """Test answers are not public, those of dev are."""
         first = next(self.questions(), None)
         return f"{self.name}-{self.language}-{'dev' if first and first.target else 'test'}"
+
+    def check(self, model: Model, count: int) -> None:
+        """As all tasks; and openpyxl must be there, before hours have gone into answers."""
+        _Choices.check(self, model, count)
+        workbook((), ())
 
     def conclude(self, records: Sequence[Record]) -> Outcome:
         """The circular score, and the workbook for the server."""

@@ -55,9 +55,13 @@ class SpeechQa:
     """
 
     name: ClassVar[str] = "speech-qa"
-    split: ClassVar[str] = "all"
     data: str
     language: str = "en"
+
+    @property
+    def split(self) -> str:
+        """The list's own name."""
+        return Path(self.data).stem
 
     def check(self, model: Model, count: int) -> None:
         """Refuse a model that does not answer questions, and a list without one."""

@@ -27,7 +27,11 @@ class PictureTable(PictureBenchmark):
     """
 
     columns: ClassVar[tuple[str, ...]] = ("index", "image", "question")
-    split: ClassVar[str] = "test"
+
+    @property
+    def split(self) -> str:
+        """The table's own name, which says its split and version."""
+        return Path(self.data).stem
 
     def rows(self) -> Iterator[tuple[str, dict[str, str | None], str]]:
         """Place, cells, and picture in base64 of each row."""

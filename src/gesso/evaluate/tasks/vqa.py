@@ -8,7 +8,7 @@ from gesso.core.errors import UnknownNameError
 from gesso.evaluate.benchmarks import uploads
 from gesso.evaluate.benchmarks.vqa import ANNOTATORS, SHORT_ANSWER, soft_score
 from gesso.evaluate.report import Outcome
-from gesso.evaluate.task import Record
+from gesso.evaluate.task import Model, Record
 from gesso.evaluate.tasks.official import (
     as_json,
     field_of,
@@ -61,6 +61,11 @@ class VqaV2(_Annotated):
     def published_as(self) -> str:
         """Each split is a benchmark of its own."""
         return f"{self.name}-{self.split}"
+
+    def check(self, model: Model, count: int) -> None:
+        """As all tasks; and the files for the upload must be there, before hours have gone into answers."""
+        _Annotated.check(self, model, count)
+        self._all_ids(())
 
     def questions(self) -> Iterator[PictureQuestion]:
         """All questions of the split."""
