@@ -248,6 +248,10 @@ def test_a_score_that_somebody_else_gives_is_open_and_says_so(gesso: Gesso, llav
         (("--task", "pope", "--data", ".", "--split", "test"), "pope has no split to choose"),
         (("--task", "mmbench", "--data", "a.tsv", "--pictures", "all"), "mmbench has no pictures to choose"),
         (("--task", "mm-vet", "--data", ".", "--judge-model", "x"), "give both or neither"),
+        (
+            ("--task", "gqa", "--data", ".", "--judge-url", "x"),
+            "gqa has no judge-url to choose; leave --judge-url",
+        ),
     ],
 )
 def test_choices_of_published_benchmarks_are_checked(

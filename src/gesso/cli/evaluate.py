@@ -95,7 +95,7 @@ class _Wanted:
     judge_url: Annotated[
         str | None,
         typer.Option(
-            help="mm-vet, mathvista: OpenAI-compatible server of a judge; its key is GESSO_API_KEY."
+            help="mm-vet, llava-bench, mathvista: OpenAI-compatible server of a judge [key: GESSO_API_KEY]."
         ),
     ] = None
     judge_model: Annotated[str | None, typer.Option(help="The judge's name there.")] = None
@@ -115,7 +115,8 @@ class _Wanted:
         options = {option: value for option, value in given.items() if option not in OF_ANY_TASK}
         for option in options:
             if option not in known:
-                raise UsageError(f"{name} has no {option} to choose; leave --{option} out")
+                words = option.replace("_", "-")
+                raise UsageError(f"{name} has no {words} to choose; leave --{words} out")
         absent = [field.name for field in fields(task) if field.name in FILES and field.name not in options]
         if absent:
             raise UsageError(f"{name} needs --{' and --'.join(absent)}")

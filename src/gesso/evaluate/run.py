@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 from gesso.core.errors import GessoError, UsageError
 from gesso.evaluate.log import SampleLog
 from gesso.evaluate.provenance import made_by
-from gesso.evaluate.report import ALL, Outcome, Report, Score, summarise
+from gesso.evaluate.report import Outcome, Report, Score, summarise
 from gesso.evaluate.task import Model, Record, Sample, Task
 
 __all__ = ["REPORT_NAME", "Plan", "evaluate"]
@@ -102,9 +102,8 @@ def _report(model: Model, task: Task[S], plan: Plan, records: Sequence[Record]) 
     headline: Score | None = outcome.figures[outcome.headline] if outcome.headline else whole
     score, stderr = (headline.score, headline.stderr) if headline else (None, None)
     n = len({record.id for record in records})
-    figures = {name: value for name, value in outcome.figures.items() if name != ALL}
     about = (task.name, model.name, task.split, plan.seed, n, score, stderr)
-    return Report(*about, {**parts, **figures}, outcome.published, outcome.notes), outcome
+    return Report(*about, {**parts, **outcome.figures}, outcome.published, outcome.notes), outcome
 
 
 def _ask(model: Model, task: Task[S], samples: Sequence[S], batch: int) -> list[Record]:
