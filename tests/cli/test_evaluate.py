@@ -8,6 +8,8 @@ import pytest
 import tiny
 from cli.run import Gesso
 from evaluate.judged import Loaded, ScriptedPainter, judge_of
+from evaluate.official_files import base64_png, write_json, write_table
+from evaluate.official_files import picture as paint_picture
 from evaluate.tasks.test_canvas import ScriptedWriter, oracle
 from gesso.cli import evaluate as command
 from gesso.engines.plan import Planner, PlanSettings
@@ -206,3 +208,56 @@ def test_the_help_names_every_task(gesso: Gesso) -> None:
     text = gesso("eval", "--help").out
     for name in TASKS:
         assert name in text
+
+
+@pytest.fixture
+def table(here: Path) -> str:
+    """A table of two multiple-choice questions."""
+    rows = [{"index": n, "question": "Which?", "A": "cat", "B": "dog", "answer": "A", "image": base64_png()}
+            for n in (1, 2)]  # fmt: skip
+    return str(write_table(here / "MMStar.tsv", rows))
+
+
+def test_official_files_are_asked_in_full(gesso: Gesso, llava: str, table: str) -> None:
+    values = json.loads(gesso("eval", llava, "--task", "mmstar", "--data", table, "--json").out)
+    assert (values["task"], values["split"], values["n"]) == ("mmstar", "MMStar", 2)
+    assert values["scores"]["read"]["n"] == 2
+    (folder,) = Path("runs/eval").iterdir()
+    assert folder.name.endswith("-mmstar-MMStar-0")
+    one = gesso("eval", llava, "--task", "mmstar", "--data", table, "--count", "1", "--out", "one", "--json")
+    assert json.loads(one.out)["n"] == 1
+
+
+def test_a_score_that_somebody_else_gives_is_open_and_says_so(gesso: Gesso, llava: str, here: Path) -> None:
+    row = {"imagename": "a.jpg", "question": "What?", "answer": "dog", "capability": ["rec"]}
+    write_json(here / "mm-vet.json", {"v1_0": row})
+    paint_picture(here / "images" / "a.jpg")
+    outcome = gesso("eval", llava, "--task", "mm-vet", "--data", str(here), "--out", "log")
+    assert outcome.code == 0
+    assert "open" in outcome.out
+    assert "the score is given by MM-Vet's grader" in outcome.out
+    assert list(json.loads(Path("log/mm-vet_upload.json").read_text())) == ["v1_0"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--task", "gqa"), "gqa needs --data"),
+        (("--task", "gqa", "--data", "nowhere"), "nowhere: gqa needs testdev_balanced_questions.json"),
+        (("--task", "gqa", "--data", ".", "--ocr"), "gqa has no ocr to choose"),
+        (("--task", "pope", "--data", ".", "--split", "test"), "pope has no split to choose"),
+        (("--task", "mmbench", "--data", "a.tsv", "--pictures", "all"), "mmbench has no pictures to choose"),
+        (("--task", "mm-vet", "--data", ".", "--judge-model", "x"), "give both or neither"),
+        (
+            ("--task", "gqa", "--data", ".", "--judge-url", "x"),
+            "gqa has no judge-url to choose; leave --judge-url",
+        ),
+    ],
+)
+def test_choices_of_published_benchmarks_are_checked(
+    gesso: Gesso, llava: str, here: Path, arguments: tuple[str, ...], told: str
+) -> None:
+    outcome = gesso("eval", llava, *arguments)
+    assert outcome.code == 2
+    assert told in " ".join(outcome.err.split())
+    assert not list(here.rglob("samples.jsonl"))

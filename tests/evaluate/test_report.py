@@ -3,12 +3,12 @@ import json
 import pytest
 from rich.console import Console
 
-from gesso.evaluate.report import Report, report_table, summarise
+from gesso.evaluate.report import Published, Report, report_table, summarise
 from gesso.evaluate.score import Score
 from gesso.evaluate.task import Record
 
 
-def _record(name: str, kind: str, score: float, **extras: float) -> Record:
+def _record(name: str, kind: str, score: float | None, **extras: float) -> Record:
     return Record(name, kind, "question", "said", "true", score, extras)
 
 
@@ -53,3 +53,23 @@ def test_the_table_shows_every_figure() -> None:
     text = capture.get()
     for shown in ("mini", "test", "seed 7", "colour", "0.2500", "0.1250", "0.5000", "0.1000"):
         assert shown in text
+
+
+def test_what_somebody_else_scores_is_left_open() -> None:
+    records = [_record("1", "a", 1.0, read=1.0), _record("2", "b", None, read=0.0), _record("3", "b", 0.0)]
+    whole, parts = summarise(records)
+    assert whole is None
+    assert parts == {"a": Score(1.0, 0.0, 1), "read": Score(0.5, 0.5, 2)}
+
+
+def test_published_figures_stand_beside_the_own_ones() -> None:
+    theirs = (Published("all", 0.62, 0.005, "here"), Published("colour", 0.5, 0.01, "there"))
+    report = Report("t", "m", "s", 0, 3, None, None, REPORT.scores, theirs, ("given by a server",))
+    values = json.loads(json.dumps(report.to_dict()))
+    assert values["published"][0] == {"figure": "all", "value": 0.62, "tolerance": 0.005, "source": "here"}
+    assert (values["score"], values["notes"]) == (None, ["given by a server"])
+    console = Console(width=100)
+    with console.capture() as capture:
+        console.print(report_table(report))
+    for shown in ("published", "0.6200 ± 0.005", "0.5000 ± 0.01", "open"):
+        assert shown in capture.get()

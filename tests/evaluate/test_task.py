@@ -11,6 +11,8 @@ from gesso.evaluate.task import TASKS, Record, Sample, answering, embedding
 def test_a_task_goes_by_the_name_it_is_listed_under(name: str) -> None:
     task = TASKS[name]
     assert task.name == name
+    if any(field.name == "data" for field in fields(task)):
+        return  # official files have splits of their own
     assert next(field.default for field in fields(task) if field.name == "split") == "test"
 
 

@@ -19,6 +19,7 @@ from parity import (
     omost_canvas,
     omost_chat,
     omost_paint,
+    scorers,
     train_steps,
 )
 
@@ -27,7 +28,7 @@ CHECKS = {**llava_inputs.CHECKS, **llava_model.CHECKS, **omost_canvas.CHECKS, **
 CHECKS |= {**omost_chat.CHECKS, **mgm_inputs.CHECKS, **mgm_model.CHECKS}
 CHECKS |= {**megrez_inputs.CHECKS, **megrez_model.CHECKS}
 CHECKS |= {**moma_paint.CHECKS, **moma_reader.CHECKS}
-CHECKS |= {**batch_order.CHECKS, **train_steps.CHECKS}
+CHECKS |= {**batch_order.CHECKS, **train_steps.CHECKS, **scorers.CHECKS}
 CASES = sorted(path.parent for path in ROOT.rglob("case.json"))
 
 

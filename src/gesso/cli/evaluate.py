@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -26,17 +27,26 @@ INTERRUPTED: Final = 130  # what a shell reports of a program that Ctrl-C ended
 OF_ANY_TASK: Final = ("count", "seed", "batch")
 FILES: Final = ("data", "media")
 OF_JUDGES: Final = "storybook-judge"
+USUAL_COUNT: Final = 1000
+ALL_THERE_ARE: Final = sys.maxsize
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Wanted:
     """What is asked: the choices of a task, and which of its samples."""
 
-    split: Annotated[str, typer.Option(help="test, novel (unseen kind-colour pairs) or val.")] = "test"
-    count: Annotated[int, typer.Option(help="How many samples.")] = 1000
-    seed: Annotated[int, typer.Option(help="Which samples: scenes are made from it when needed.")] = 0
     # None from here: the task knows the default, and what it does not let one choose is refused
-    language: Annotated[str | None, typer.Option(help="en or zh [en].")] = None
+    split: Annotated[
+        str | None,
+        typer.Option(
+            help="storybook: test, novel (unseen kind-colour pairs) or val [test]; others: their own."
+        ),
+    ] = None
+    count: Annotated[
+        int | None, typer.Option(help="How many samples [1000; all where they come from --data].")
+    ] = None
+    seed: Annotated[int, typer.Option(help="Which samples: scenes are made from it when needed.")] = 0
+    language: Annotated[str | None, typer.Option(help="en or zh; mmbench: en or cn [en].")] = None
     size: Annotated[
         int | None,
         typer.Option(help="Side of the pictures shown, in pixels [96; 256 for signs, 128 for a judge]."),
@@ -61,7 +71,8 @@ class _Wanted:
         str | None, typer.Option(help="storybook-paint: folder of the judge [the one in the package].")
     ] = None
     data: Annotated[
-        str | None, typer.Option(help="fleurs, wenetspeech: the official list of recordings.")
+        str | None,
+        typer.Option(help="Published benchmarks: the official file, or the folder with all of them."),
     ] = None
     media: Annotated[str | None, typer.Option(help="fleurs, wenetspeech: folder of the recordings.")] = None
     adapter: Annotated[
@@ -72,12 +83,32 @@ class _Wanted:
     strength: Annotated[
         float | None, typer.Option(help="storybook-subject, -subjects: how much references count [1].")
     ] = None
+    ocr: Annotated[
+        bool | None, typer.Option("--ocr/--no-ocr", help="textvqa: with OCR tokens in the prompts [yes].")
+    ] = None
+    circular: Annotated[
+        bool | None,
+        typer.Option("--circular/--as-it-stands", help="mmbench: in all rotations of the options."),
+    ] = None
+    prompt: Annotated[
+        str | None,
+        typer.Option(help="Multiple choice in tables: letter (LLaVA's form) or select (VLMEvalKit's)."),
+    ] = None
+    pictures: Annotated[str | None, typer.Option(help="mmmu: first or all of a question [first].")] = None
+    judge_url: Annotated[
+        str | None,
+        typer.Option(
+            help="mm-vet, llava-bench, mathvista: OpenAI-compatible server of a judge [key: GESSO_API_KEY]."
+        ),
+    ] = None
+    judge_model: Annotated[str | None, typer.Option(help="The judge's name there.")] = None
     batch: Annotated[int, typer.Option(help="Samples the model gets at once.")] = 32
 
     @property
     def plan(self) -> Plan:
-        """Which samples."""
-        return Plan(count=self.count, seed=self.seed, batch=self.batch)
+        """Which samples; of official files all."""
+        usual = USUAL_COUNT if self.data is None else ALL_THERE_ARE
+        return Plan(count=usual if self.count is None else self.count, seed=self.seed, batch=self.batch)
 
     def task(self, name: str) -> Any:
         """The task of this name; what it does not let one choose is refused."""
@@ -87,7 +118,8 @@ class _Wanted:
         options = {option: value for option, value in given.items() if option not in OF_ANY_TASK}
         for option in options:
             if option not in known:
-                raise UsageError(f"{name} has no {option} to choose; leave --{option} out")
+                words = option.replace("_", "-")
+                raise UsageError(f"{name} has no {words} to choose; leave --{words} out")
         absent = [field.name for field in fields(task) if field.name in FILES and field.name not in options]
         if absent:
             raise UsageError(f"{name} needs --{' and --'.join(absent)}")
@@ -95,11 +127,11 @@ class _Wanted:
             options["kinds"] = tuple(part.strip() for part in self.kinds.split(","))
         return task(**options)
 
-    def folder(self, model: str, task: str) -> Path:
+    def folder(self, model: str, task: Any) -> Path:
         """Where log and report lie, named by what is asked: the same command finds its log again."""
         # languages and strategies are compared side by side; whoever varies other choices names the folders
         chosen = self.language, self.detail, self.guidance, self.adapter
-        parts = (_file_name(model), task, self.split, str(self.seed), *chosen)
+        parts = (_file_name(model), task.name, _file_name(task.split), str(self.seed), *chosen)
         return Path("runs/eval") / "-".join(filter(None, parts))
 
 
@@ -119,10 +151,10 @@ def eval_command(
     # wrong choices are told before the model, which may be large, is loaded
     chosen, plan = wanted.task(task), wanted.plan
     place = judge_folder(model) if task == OF_JUDGES else folder_of(model)
-    log = folder or wanted.folder(model, task)
+    log = folder or wanted.folder(model, chosen)
     try:
         with progress_bar(err) as progress:
-            bar = progress.add_task(task, total=plan.count)
+            bar = progress.add_task(task, total=None if plan.count == ALL_THERE_ARE else plan.count)
             report = evaluate(
                 # a judge is no model of the catalogue
                 Judge.load(model) if task == OF_JUDGES else load(model),
@@ -141,6 +173,8 @@ def eval_command(
         out.print(report_table(report))
         for title, matrix in report.matrices.items():
             out.print(matrix_table(title, matrix))
+        for line in report.notes:
+            say(line)
         say(f"log and report: {log}")
 
 

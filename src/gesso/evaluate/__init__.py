@@ -1,6 +1,6 @@
 """Evaluation: tasks with their scorers, resumable runs, and scores with count, standard error and seed."""
 
-from gesso.evaluate.report import Report, report_table
+from gesso.evaluate.report import Outcome, Published, Report, report_table
 from gesso.evaluate.run import Plan, evaluate
 from gesso.evaluate.score import Score
 from gesso.evaluate.task import TASKS, Answers, Embeds, Record, Sample, Task
@@ -9,7 +9,9 @@ __all__ = [
     "TASKS",
     "Answers",
     "Embeds",
+    "Outcome",
     "Plan",
+    "Published",
     "Record",
     "Report",
     "Sample",

@@ -10,7 +10,8 @@ from gesso.core.errors import GessoError, UsageError
 from gesso.evaluate.confusion import with_matrices
 from gesso.evaluate.log import SampleLog
 from gesso.evaluate.provenance import made_by
-from gesso.evaluate.report import Report, summarise
+from gesso.evaluate.report import Outcome, Report, summarise
+from gesso.evaluate.score import Score
 from gesso.evaluate.task import Model, Record, Sample, Task
 
 __all__ = ["REPORT_NAME", "Plan", "evaluate"]
@@ -87,14 +88,25 @@ def evaluate(
         done += len({sample.id for sample in samples})
         if progress:
             progress(done)
-    # only tasks whose figures are no means have these
-    whole, parts = summarise(records, getattr(task, "rates", None))
-    scores, matrices = with_matrices(parts)
-    of_all = whole.n, whole.score, whole.stderr
-    report = Report(task.name, model.name, task.split, plan.seed, *of_all, scores, matrices)
+    report, outcome = _report(model, task, plan, records)
     if store:
         _write_report(store, report, settings)
+        for name, content in outcome.files.items():
+            (store.path.parent / name).write_bytes(content)
     return report
+
+
+def _report(model: Model, task: Task[S], plan: Plan, records: Sequence[Record]) -> tuple[Report, Outcome]:
+    # only tasks whose figures are no means have rates, only published benchmarks an outcome
+    whole, parts = summarise(records, getattr(task, "rates", None))
+    conclude: Callable[[str, Sequence[Record]], Outcome] | None = getattr(task, "outcome", None)
+    outcome = conclude(model.name, records) if conclude else Outcome()
+    headline: Score | None = outcome.figures[outcome.headline] if outcome.headline else whole
+    score, stderr = (headline.score, headline.stderr) if headline else (None, None)
+    n = len({record.id for record in records})
+    about = (task.name, model.name, task.split, plan.seed, n, score, stderr)
+    scores, matrices = with_matrices({**parts, **outcome.figures})
+    return Report(*about, scores, outcome.published, outcome.notes, matrices), outcome
 
 
 def _ask(model: Model, task: Task[S], samples: Sequence[S], batch: int) -> list[Record]:

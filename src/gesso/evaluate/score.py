@@ -17,7 +17,7 @@ class Score:
     """A mean.
 
     Attributes:
-        score: the mean, 0-1.
+        score: the mean, 0-1, or a benchmark's own figure in its own unit.
         stderr: its standard error.
         n: how many values it is the mean of.
     """
@@ -25,6 +25,11 @@ class Score:
     score: float
     stderr: float
     n: int
+
+    @classmethod
+    def rounded(cls, score: float, stderr: float, n: int) -> "Score":
+        """A figure that is no mean."""
+        return cls(round(score, DIGITS), round(stderr, DIGITS), n)
 
     @classmethod
     def of(cls, values: Sequence[float]) -> "Score":

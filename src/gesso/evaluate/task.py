@@ -21,7 +21,23 @@ __all__ = ["TASKS", "Answers", "Embeds", "Model", "Record", "Sample", "Task", "a
 TASKS: Final = LazyTable(
     "task",
     {
+        "ai2d": "gesso.evaluate.tasks.choices:Ai2d",
         "fleurs": "gesso.evaluate.tasks.recognition:Fleurs",
+        "gqa": "gesso.evaluate.tasks.short_answers:Gqa",
+        "hallusionbench": "gesso.evaluate.tasks.tables:HallusionBench",
+        "llava-bench": "gesso.evaluate.tasks.llava_bench:LlavaBench",
+        "mathvista": "gesso.evaluate.tasks.mathvista:MathVista",
+        "mm-vet": "gesso.evaluate.tasks.mmvet:MmVet",
+        "mmbench": "gesso.evaluate.tasks.choices:MmBench",
+        "mme": "gesso.evaluate.tasks.mme:Mme",
+        "mmmu": "gesso.evaluate.tasks.mmmu:Mmmu",
+        "mmstar": "gesso.evaluate.tasks.choices:MmStar",
+        "ocrbench": "gesso.evaluate.tasks.tables:OcrBench",
+        "pope": "gesso.evaluate.tasks.pope:Pope",
+        "realworldqa": "gesso.evaluate.tasks.choices:RealWorldQa",
+        "scienceqa": "gesso.evaluate.tasks.scienceqa:ScienceQa",
+        "seed-bench": "gesso.evaluate.tasks.seed:SeedBench",
+        "speech-qa": "gesso.evaluate.tasks.speech_questions:SpeechQa",
         "storybook-asr": "gesso.evaluate.tasks.speech:StorybookAsr",
         "storybook-canvas": "gesso.evaluate.tasks.canvas:StorybookCanvas",
         "storybook-canvas-free": "gesso.evaluate.tasks.canvas:StorybookCanvasFree",
@@ -34,6 +50,9 @@ TASKS: Final = LazyTable(
         "storybook-subject": "gesso.evaluate.tasks.subject:StorybookSubject",
         "storybook-subjects": "gesso.evaluate.tasks.subjects:StorybookSubjects",
         "storybook-vqa": "gesso.evaluate.tasks.storybook:StorybookVqa",
+        "textvqa": "gesso.evaluate.tasks.short_answers:TextVqa",
+        "vizwiz": "gesso.evaluate.tasks.vqa:VizWiz",
+        "vqav2": "gesso.evaluate.tasks.vqa:VqaV2",
         "wenetspeech": "gesso.evaluate.tasks.recognition:WenetSpeech",
     },
 )
@@ -112,7 +131,7 @@ class Record:
         prompt: as in `Sample`.
         prediction: the model's answer.
         target: as in `Sample`.
-        score: 0-1.
+        score: 0-1; None where somebody else gives it, such as a benchmark's server.
         extras: further figures of this sample, each averaged by its name.
     """
 
@@ -121,7 +140,7 @@ class Record:
     prompt: str
     prediction: str
     target: str
-    score: float
+    score: float | None
     extras: Mapping[str, float] = field(default_factory=dict)
 
     @property
@@ -131,7 +150,7 @@ class Record:
 
     @classmethod
     def of(
-        cls, sample: Sample, prediction: str, score: float, extras: Mapping[str, float] | None = None
+        cls, sample: Sample, prediction: str, score: float | None, extras: Mapping[str, float] | None = None
     ) -> "Record":
         """The record of a sample."""
         return cls(sample.id, sample.kind, sample.prompt, prediction, sample.target, score, extras or {})
@@ -141,7 +160,11 @@ S = TypeVar("S", bound=Sample)
 
 
 class Task(Protocol[S]):
-    """A benchmark; `evaluate.tasks` has one class for each."""
+    """A benchmark; `evaluate.tasks` has one class for each.
+
+    Two members are optional: `rates` (name -> the extra figures that are divided, as `report.summarise` takes
+    them) and `outcome`, a method (name of the model, all records) -> `report.Outcome`.
+    """
 
     @property
     def name(self) -> str:

@@ -49,6 +49,11 @@ def test_wenetspeech(tmp_path: Path) -> None:
     report = evaluate(Listener(lambda n, _: answers[n]), task, Plan(count=10))
     assert report.n == 2
     assert report.scores["character error rate"].score == pytest.approx(1 / 6, abs=1e-5)
+    listener = Listener(lambda n, _: "会议")
+    listener.name = "megrez-3b-omni"
+    meeting = WenetSpeech(data=str(listing), media=str(tmp_path), split="meeting")
+    (theirs,) = evaluate(listener, meeting, Plan(count=10)).published
+    assert (theirs.figure, theirs.value) == ("character error rate", 0.1644)
     listing.write_text("[]")
     with pytest.raises(UsageError, match="is not WenetSpeech's JSON"):
         evaluate(Listener(lambda n, _: ""), task, Plan(count=1))

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from gesso.core.errors import UsageError
 from gesso.core.messages import Audio, user
 from gesso.engines.transcribe import INSTRUCTION, LONGEST_FILE, RATE
+from gesso.evaluate.published import published_for
+from gesso.evaluate.report import Outcome
 from gesso.evaluate.speech_scores import UNITS, count_errors
 from gesso.evaluate.task import Model, Record, Sample, answering
 from gesso.evaluate.tasks.fresh import groups
@@ -80,6 +82,10 @@ class _Recognition:
         """Errors over what was said."""
         unit = "character" if self.language in UNITS else "word"
         return {f"{unit} error rate": ("errors", "length")}
+
+    def outcome(self, model: str, records: Sequence[Record]) -> Outcome:
+        """What the model's publishers report."""
+        return Outcome(published=published_for(model, f"{self.name}-{self.language}-{self.split}"))
 
     def check(self, model: Model, count: int) -> None:
         """Refuse a model that does not answer questions."""
