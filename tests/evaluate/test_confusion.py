@@ -42,6 +42,6 @@ def test_reports_hold_matrices_only_where_there_are_some():
     report = Report("t", "m", "test", 0, 1, 1.0, 0.0, {})
     assert "matrices" not in report.to_dict()
     _, matrices = with_matrices(summarise([record(0, CELLS[0])])[1])
-    told = Report("t", "m", "test", 0, 1, 1.0, 0.0, {}, matrices).to_dict()["matrices"]
+    told = Report("t", "m", "test", 0, 1, 1.0, 0.0, {}, matrices=matrices).to_dict()["matrices"]
     assert told["of 2"][0][0] == {"score": 1.0, "stderr": 0.0, "n": 1}
     assert report_table(report).row_count == 1

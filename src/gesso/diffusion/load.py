@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 
 import torch
 from diffusers import AutoencoderKL, ModelMixin, UNet2DConditionModel
-from transformers import CLIPTextModel, CLIPTextModelWithProjection
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
 from gesso.core.errors import CheckpointError, UnsupportedError
 from gesso.diffusion.encode import Pooled, PromptEncoder, TextModel
@@ -132,9 +132,10 @@ def _read_part(kind: type[Part], folder: Path, dtype: torch.dtype) -> Part:
     with reading(folder):
         if borrowed is not None:
             config, _ = kind.load_config(str(folder), return_unused_kwargs=True)
-            part: Part = kind.from_config(config)
+            part: Any = kind.from_config(config)
             part.load_state_dict(borrowed)
-            return part.to(dtype).eval()
+            filled: Part = part.to(dtype).eval()
+            return filled
         loaded: tuple[Part, dict[str, Any]] = kind.from_pretrained(
             str(folder),
             torch_dtype=dtype,
@@ -153,9 +154,10 @@ def _read_encoder(kind: type[TextModel], folder: Path, dtype: torch.dtype) -> Te
     borrowed = read_shared(folder)
     with reading(folder):
         if borrowed is not None:
-            config: Any = kind.config_class.from_pretrained(str(folder), local_files_only=True)
-            encoder: Any = fill(kind, config, borrowed, dtype)
-            return encoder  # type: ignore[no-any-return]
+            settings = CLIPTextConfig.from_pretrained(str(folder), local_files_only=True)
+            encoder: Any = fill(kind, settings, borrowed, dtype)
+            whole: TextModel = encoder
+            return whole
         loaded: Any = kind.from_pretrained(
             str(folder),
             dtype=dtype,

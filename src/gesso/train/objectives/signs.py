@@ -93,7 +93,9 @@ class SignsObjective:
         middle = sizes[1]
         # four cells of 4 px for one of 8 px
         self.letters = nn.Sequential(nn.LayerNorm(middle), nn.Linear(middle, 4 * CLASSES))
-        self.module = nn.ModuleDict({"tower": self.tower, "head": self.head, "letters": self.letters})
+        self.module: nn.Module = nn.ModuleDict(
+            {"tower": self.tower, "head": self.head, "letters": self.letters}
+        )
 
     @property
     def parts(self) -> Mapping[str, nn.Module]:

@@ -101,7 +101,7 @@ class SpellingObjective(SignsObjective):
         sheet = self.batch([example], 0)
         tokenizer = self.chat.processor.tokenizer
         learned = [row[row != IGNORE_INDEX] for row in sheet.rows.labels]
-        return "\n".join(f"[green]{escape(tokenizer.decode(row))}[/green]" for row in learned)
+        return "\n".join(f"[green]{escape(str(tokenizer.decode(row)))}[/green]" for row in learned)
 
     def save(self, folder: Path) -> None:
         """A Mini-Gemini."""
