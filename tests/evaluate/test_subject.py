@@ -20,6 +20,7 @@ class Oracle:
 
     spoil: str = ""
     name: str = "oracle"
+    kind: str = "moma"
     number: int = 0
 
     def __post_init__(self) -> None:
@@ -84,8 +85,10 @@ def test_a_swapped_background_keeps_the_subject_where_it_was(tmp_path):
 def test_choices_that_mean_nothing_are_refused():
     with pytest.raises(UnknownNameError, match="adapter"):
         StorybookSubject(adapter="glue")
-    with pytest.raises(UnsupportedError, match="IP-Adapter"):
-        StorybookSubject(adapter="ip-adapter")
+    with pytest.raises(UsageError, match="adapter_from here came with the adapter moma"):
+        StorybookSubject(adapter_from="here")
+    with pytest.raises(UnsupportedError, match="choose --adapter ip-adapter"):
+        StorybookSubject().check(Model(Oracle(kind="ip-adapter")), 1)
     with pytest.raises(UsageError):
         StorybookSubject(split="train")
     with pytest.raises(UnsupportedError, match="mini-moma"):

@@ -64,10 +64,20 @@ class _Wanted:
     ] = None
     media: Annotated[str | None, typer.Option(help="fleurs, wenetspeech: folder of the recordings.")] = None
     adapter: Annotated[
-        str | None, typer.Option(help="storybook-subject: moma or background-swap [moma].")
+        str | None, typer.Option(help="storybook-subject: moma, ip-adapter or background-swap [moma].")
+    ] = None
+    adapter_from: Annotated[
+        str | None,
+        typer.Option(help="storybook-subject: file or folder of the IP-Adapter [the model's folder]."),
     ] = None
     strength: Annotated[
         float | None, typer.Option(help="storybook-subject: how much references count [1].")
+    ] = None
+    clip: Annotated[
+        str | None, typer.Option(help="storybook-subject: the CLIP for CLIP-I and CLIP-T [mini-clip].")
+    ] = None
+    dino: Annotated[
+        str | None, typer.Option(help="storybook-subject: folder of a DINO for that measure [left out].")
     ] = None
     batch: Annotated[int, typer.Option(help="Samples the model gets at once.")] = 32
 
@@ -136,6 +146,8 @@ def eval_command(
         say(json.dumps(report.to_dict(), ensure_ascii=False))
     else:
         out.print(report_table(report))
+        for measure, remedy in getattr(chosen, "left_out", {}).items():
+            note(f"{measure} is left out; {remedy}")
         say(f"log and report: {log}")
 
 

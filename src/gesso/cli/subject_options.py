@@ -86,6 +86,9 @@ class AdapterOptions:
         _adapter(f"A MoMA by name or folder, or an IP-Adapter's file [{DEFAULT_ADAPTER}]."),
     ] = None
     language: Annotated[str | None, _adapter("Folder of MoMA's LLaVA, if it lies elsewhere.")] = None
+    bits: Annotated[
+        int | None, _adapter("Bits of MoMA's language model on a GPU: 16, 8 or 4 [by --vram].")
+    ] = None
     encoder: Annotated[str | None, _adapter("Folder of IP-Adapter's CLIP, if it lies elsewhere.")] = None
 
     def refuse(self, look: SubjectOptions) -> None:
@@ -109,7 +112,11 @@ class AdapterOptions:
 
         name = self.adapter or DEFAULT_ADAPTER
         loading = SubjectLoading(
-            painter=model.painter, paint=model.loading(options), language=self.language, encoder=self.encoder
+            painter=model.painter,
+            paint=model.loading(options),
+            language=self.language,
+            encoder=self.encoder,
+            bits=self.bits,
         )
         with err.status(f"loading {escape(name)}"):
             quiet_transformers()

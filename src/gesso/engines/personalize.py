@@ -89,6 +89,7 @@ class Personalizer:
         self.weights = weights
         self.side = side
         self._opening = opening
+        self.kind: Literal["moma", "ip-adapter"] = "moma" if adapter.references else "ip-adapter"
 
     def look(
         self,
@@ -137,7 +138,7 @@ class Personalizer:
             seen: the subject.
             prompt: the new picture, in words, among them the subject's.
             settings: None takes the painter's defaults.
-            strength: how much the reference's features count; see `MODES`.
+            strength: how much the reference's features count, or an IP-Adapter's tokens; see `MODES`.
             watch: who is told about the steps and may stop them.
 
         Raises:
@@ -192,7 +193,9 @@ class Personalizer:
         painter = self.engine.painter
         tokens = self.eyes.tokens(seen.reference, seen.noun, prompt)
         tokens = tokens.to(painter.device, painter.plan.precision.model)
-        return Subject(seen.noun, tokens, seen.features, strength=strength, region=region)
+        # without features of the reference, its tokens are all that can count more or less
+        scale = 1.0 if self.adapter.references else strength
+        return Subject(seen.noun, tokens, seen.features, strength=strength, token_scale=scale, region=region)
 
     def _cast(self, subjects: Sequence[Subject]) -> Cast:
         return Cast(self.adapter, tuple(subjects), follows=self.adapter.references)
