@@ -1,5 +1,6 @@
 """`gesso paint` and `gesso repaint`: from a wish or a canvas to a picture, and parts of it anew."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -14,6 +15,7 @@ from gesso.cli.paint_plan import WishOptions
 from gesso.cli.paint_subjects import RegionSubject, look_at_all, read_subjects
 from gesso.cli.paint_watch import watching
 from gesso.cli.subject_options import AdapterOptions, SubjectOptions
+from gesso.cli.upscale import Enlarge, upscaler_for
 from gesso.core.errors import UsageError
 from gesso.engines.canvas_files import STANDARD_INPUT, is_picture, read_canvas_file
 from gesso.engines.options import LoadOptions
@@ -81,6 +83,7 @@ def paint_command(
     """Paint a wish, a canvas, or a picture of gesso's once more; the PNG carries its recipe."""
     to.check()
     picture.check()
+    enlarge = upscaler_for(to, model, options)
     below = _opened(begin)
     # a wish is planned before the painter is loaded: the two need not be in memory at once
     job = _job(source, planning, options)
@@ -89,20 +92,19 @@ def paint_command(
         if below is not None:
             raise UsageError("--from and --subject came together; pictures with subjects begin from noise")
         personal = _Personal(read_subjects(subject, job.canvas), look, by)
-        for number, painting in enumerate(found := personal.paint(job.canvas, picture, model, to, options)):
-            _save(painting, job.wish, job.planner, to.file(number, len(found)))
+        found = personal.paint(job.canvas, picture, model, to, options)
+        _save(found, job.wish, job.planner, to, enlarge)
         return
     by.refuse(look)
     engine = model.load(options, old)
     if job.painting is not None and not picture.given and picture.style is None:
-        _paint_again(job.painting, engine, below, to)
+        _paint_again(job.painting, engine, below, to, enlarge)
         return
     settings = _settings(engine, picture, old, below)
     style = picture.style or (old.style if old else "sentences")
     with watching(engine, to) as watch:
         paintings = engine.paint(job.canvas, settings, style=style, picture=below, watch=watch)
-    for number, painting in enumerate(paintings):
-        _save(painting, job.wish, job.planner, to.file(number, len(paintings)))
+    _save(paintings, job.wish, job.planner, to, enlarge)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +159,7 @@ def repaint_command(
     """
     to.check()
     picture.check()
+    enlarge = upscaler_for(to, model, options)
     old = _open(source)
     before = old.recipe.canvas
     now = change.canvas_after(before, planning, options)
@@ -168,7 +171,8 @@ def repaint_command(
             old, boxes, settings, canvas=now, style=picture.style, feather=change.feather, watch=watch
         )
     named = old.recipe.planner if change.wish is None else planning.name
-    _save(painting, change.wish or old.recipe.wish, named, to.out)
+    wish = change.wish or old.recipe.wish
+    _save([painting], wish, named, to, enlarge)
 
 
 def _job(source: str, planning: WishOptions, options: LoadOptions) -> _Job:
@@ -185,13 +189,19 @@ def _job(source: str, planning: WishOptions, options: LoadOptions) -> _Job:
 
 
 def _paint_again(
-    old: "Painting", engine: "PaintEngine", below: "Pictures.Image | None", to: OutOptions
+    old: "Painting",
+    engine: "PaintEngine",
+    below: "Pictures.Image | None",
+    to: OutOptions,
+    enlarge: Enlarge,
 ) -> None:
     """Paint a picture by its recipe, and say whether it became the same."""
-    recipe = old.recipe
+    recipe = old.recipe.painted
     with watching(engine, to) as watch:
         new = engine.remake(recipe, source=below, watch=watch)
-    _save(new, recipe.wish, recipe.planner, to.out)
+    _save([new], recipe.wish, recipe.planner, to, enlarge)
+    if old.recipe.upscaled:
+        note("the picture was made larger after it was painted; it is compared as it was before")
     if new.recipe.pixels == recipe.pixels:
         note("the same picture, bit for bit")
         return
@@ -237,7 +247,8 @@ def _opened(begin: str | None) -> "Pictures.Image | None":
     return None if begin is None else load_image(begin)
 
 
-def _save(painting: "Painting", wish: str, planner: str, file: Path) -> None:
-    noted = replace(painting, recipe=replace(painting.recipe, wish=wish, planner=planner))
-    noted.save(file)
-    say(str(file))
+def _save(paintings: Sequence["Painting"], wish: str, planner: str, to: OutOptions, enlarge: Enlarge) -> None:
+    for number, painting in enumerate(paintings):
+        noted = replace(painting, recipe=replace(painting.recipe, wish=wish, planner=planner))
+        file = enlarge(noted).save(to.file(number, len(paintings)))
+        say(str(file))

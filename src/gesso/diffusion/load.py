@@ -8,8 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+import diffusers
 import torch
 from diffusers import AutoencoderKL, ModelMixin, UNet2DConditionModel
+from diffusers.schedulers.scheduling_utils import KarrasDiffusionSchedulers
 from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
 from gesso.core.errors import CheckpointError, UnsupportedError
@@ -21,7 +23,7 @@ from gesso.diffusion.parts import PaintModel
 from gesso.diffusion.pipeline import Painter
 from gesso.diffusion.single_file import read_single_file
 
-__all__ = ["load_painter", "read_folder"]
+__all__ = ["load_painter", "read_encoder", "read_folder", "read_part", "read_scheduler"]
 
 CLASSES: Final = {
     "unet": "UNet2DConditionModel",
@@ -30,6 +32,9 @@ CLASSES: Final = {
     "text_encoder_2": "CLIPTextModelWithProjection",
 }
 """Parts of a folder -> the class that model_index.json must name for them."""
+
+OTHERS: Final = {"IF": "dream", "StableDiffusionUpscale": "upscale"}
+"""Beginnings of the names of pipelines -> the command that runs them."""
 
 ENCODERS: Final[tuple[type[TextModel], ...]] = (CLIPTextModel, CLIPTextModelWithProjection)
 
@@ -79,7 +84,7 @@ def load_painter(
             f"{place} is neither a folder nor a file; give a diffusers folder or a .safetensors file on disk"
         )
     if vae is not None:
-        model = replace(model, vae=_read_part(AutoencoderKL, vae, numbers.vae))
+        model = replace(model, vae=read_part(AutoencoderKL, vae, numbers.vae))
     merge_loras(model, loras)
     plan = plan_memory(device, model.parameters(), vram)
     return Painter(model, device=device, plan=plan, pooled=pooled)
@@ -98,12 +103,12 @@ def read_folder(folder: Path, numbers: Precision = FULL) -> PaintModel:
     suffixes = ("", "_2")[:count]
     scheduler = folder / "scheduler" / "scheduler_config.json"
     return PaintModel(
-        _read_part(UNet2DConditionModel, folder / "unet", numbers.model),
-        _read_part(AutoencoderKL, folder / "vae", numbers.vae),
+        read_part(UNet2DConditionModel, folder / "unet", numbers.model),
+        read_part(AutoencoderKL, folder / "vae", numbers.vae),
         PromptEncoder(
             tuple(read_tokenizer(folder / f"tokenizer{suffix}") for suffix in suffixes),
             tuple(
-                _read_encoder(kind, folder / f"text_encoder{suffix}", numbers.model)
+                read_encoder(kind, folder / f"text_encoder{suffix}", numbers.model)
                 for kind, suffix in zip(ENCODERS, suffixes, strict=False)
             ),
         ),
@@ -113,6 +118,11 @@ def read_folder(folder: Path, numbers: Precision = FULL) -> PaintModel:
 
 def _require_known(folder: Path, index: dict[str, Any]) -> None:
     """Refuse pipelines whose parts are of other kinds than SD 1.5's and SDXL's."""
+    kind = str(index.get("_class_name"))
+    for beginning, verb in OTHERS.items():
+        if kind.startswith(beginning):
+            raise UnsupportedError(f"{folder} is a {kind}, which knows neither canvases nor subjects; it is "
+                                   f"for gesso {verb}")  # fmt: skip
     for part, wanted in CLASSES.items():
         if part not in index and part == "text_encoder_2":
             continue
@@ -124,8 +134,12 @@ def _require_known(folder: Path, index: dict[str, Any]) -> None:
             )
 
 
-def _read_part(kind: type[Part], folder: Path, dtype: torch.dtype) -> Part:
-    """A part that diffusers knows."""
+def read_part(kind: type[Part], folder: Path, dtype: torch.dtype) -> Part:
+    """A part that diffusers knows.
+
+    Raises:
+        CheckpointError: files are missing or damaged, or weights do not fill it.
+    """
     with reading(folder):
         loaded: tuple[Part, dict[str, Any]] = kind.from_pretrained(
             str(folder),
@@ -140,8 +154,8 @@ def _read_part(kind: type[Part], folder: Path, dtype: torch.dtype) -> Part:
     return model
 
 
-def _read_encoder(kind: type[TextModel], folder: Path, dtype: torch.dtype) -> TextModel:
-    """A part that transformers knows."""
+def read_encoder(kind: type[TextModel], folder: Path, dtype: torch.dtype) -> TextModel:
+    """A part that transformers knows; errors as in `read_part`."""
     with reading(folder):
         loaded: Any = kind.from_pretrained(
             str(folder),
@@ -153,6 +167,21 @@ def _read_encoder(kind: type[TextModel], folder: Path, dtype: torch.dtype) -> Te
     model: TextModel = loaded[0]
     require_complete(folder, loaded[1])
     return model
+
+
+def read_scheduler(folder: Path) -> Any:
+    """The scheduler in a folder, of one of the classes that diffusers calls interchangeable.
+
+    Raises:
+        CheckpointError: it cannot be read.
+        UnsupportedError: it is of another class.
+    """
+    config = read_object(folder / "scheduler_config.json")
+    name = str(config.get("_class_name"))
+    if name not in KarrasDiffusionSchedulers.__members__:
+        raise UnsupportedError(f"{folder} is a {name}, which is no scheduler that gesso samples with")
+    with reading(folder):
+        return getattr(diffusers, name).from_config(config)
 
 
 def _variant(folder: Path) -> str | None:

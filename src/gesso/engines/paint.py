@@ -126,6 +126,9 @@ class PaintEngine:
             PaintingCancelledError: `watch` stopped it.
         """
         before = painting.recipe
+        if before.upscaled:
+            raise UsageError("the picture was made larger after it was painted; repaint it as it was before, "
+                             "and upscale it then")  # fmt: skip
         self._require_same(before)
         now = canvas or before.canvas
         recipe = self.recipe(
@@ -147,6 +150,8 @@ class PaintEngine:
     ) -> Painting:
         """Paint a picture once more by its recipe, after every picture it was painted on.
 
+        A picture that was made larger becomes what it was before.
+
         Whether the pixels are the same, `Painting.recipe.pixels` tells.
 
         Args:
@@ -157,6 +162,7 @@ class PaintEngine:
         Raises:
             UsageError: the recipe is another model's, wants a picture that did not come, or none that did.
         """
+        recipe = recipe.painted
         self._require_same(recipe)
         if any(each.subjects for each in recipe.history):
             raise UsageError("the picture shows subjects by references, which its recipe lacks; paint it "
