@@ -57,7 +57,7 @@ class Given:
         if self.mask.size != self.picture.size:
             raise UsageError(f"the mask is {self.mask.size} and the picture {self.picture.size}; they must "
                              "have one size")  # fmt: skip
-        if self.mask.convert("L").getextrema()[1] < 128:
+        if np.asarray(self.mask.convert("L")).max() < 128:
             raise UsageError("the mask is empty; make white what is to be painted")
 
 

@@ -12,7 +12,7 @@ import diffusers
 import torch
 from diffusers import AutoencoderKL, ModelMixin, UNet2DConditionModel
 from diffusers.schedulers.scheduling_utils import KarrasDiffusionSchedulers
-from transformers import CLIPTextModel, CLIPTextModelWithProjection
+from transformers import CLIPTextModel, CLIPTextModelWithProjection, PreTrainedModel
 
 from gesso.core.errors import CheckpointError, UnsupportedError
 from gesso.diffusion.encode import Pooled, PromptEncoder, TextModel
@@ -39,6 +39,7 @@ OTHERS: Final = {"IF": "dream", "StableDiffusionUpscale": "upscale"}
 ENCODERS: Final[tuple[type[TextModel], ...]] = (CLIPTextModel, CLIPTextModelWithProjection)
 
 Part = TypeVar("Part", bound=ModelMixin)
+Encoder = TypeVar("Encoder", bound=PreTrainedModel)
 
 VARIANT: Final = "fp16"
 """The only kind of weights some folders hold."""
@@ -154,7 +155,7 @@ def read_part(kind: type[Part], folder: Path, dtype: torch.dtype) -> Part:
     return model
 
 
-def read_encoder(kind: type[TextModel], folder: Path, dtype: torch.dtype) -> TextModel:
+def read_encoder(kind: type[Encoder], folder: Path, dtype: torch.dtype) -> Encoder:
     """A part that transformers knows; errors as in `read_part`."""
     with reading(folder):
         loaded: Any = kind.from_pretrained(
@@ -164,7 +165,7 @@ def read_encoder(kind: type[TextModel], folder: Path, dtype: torch.dtype) -> Tex
             local_files_only=True,
             output_loading_info=True,
         )
-    model: TextModel = loaded[0]
+    model: Encoder = loaded[0]
     require_complete(folder, loaded[1])
     return model
 

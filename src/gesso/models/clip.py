@@ -129,7 +129,7 @@ class PictureEncoder:
         kind = str(read_json(folder / "config.json").get("model_type"))
         if kind == "clip":
             whole = ClipEncoder.from_folder(folder).model
-            config = whole.config.vision_config
+            config: Any = whole.config.vision_config
             # a whole CLIP tells the width of its projections above its towers' own settings
             config.projection_dim = whole.config.projection_dim
             model = CLIPVisionModelWithProjection(config)

@@ -176,7 +176,7 @@ class StorybookSubject:
             return own
         if self.adapter_from is None and own.kind == "ip-adapter":
             return own
-        return _ip_adapter(own, self.adapter_from or str(folder_of(own.name)))
+        return _ip_adapter(own.engine, self.adapter_from or str(folder_of(own.name)))
 
     def _painting(self, painter: Personalizes, seed: int) -> "PaintSettings":
         own: PaintSettings = painter.engine.defaults
@@ -218,10 +218,10 @@ def _personalizer(model: Model, task: str) -> Personalizes:
 
 
 @lru_cache(maxsize=1)
-def _ip_adapter(own: Personalizes, place: str) -> Personalizes:
+def _ip_adapter(engine: Any, place: str) -> Personalizes:
     # needs diffusers, an extra, which a model that paints has brought in already
     builders: Any = import_module("gesso.engines.personalize_build")
-    found: Personalizes = builders.ip_adapter_beside(own.engine, Path(place).expanduser())
+    found: Personalizes = builders.ip_adapter_beside(engine, Path(place).expanduser())
     return found
 
 
