@@ -1,5 +1,6 @@
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -20,7 +21,6 @@ class Oracle:
 
     spoil: str = ""
     name: str = "oracle"
-    kind: str = "moma"
     number: int = 0
 
     def __post_init__(self) -> None:
@@ -88,7 +88,9 @@ def test_choices_that_mean_nothing_are_refused():
     with pytest.raises(UsageError, match="adapter_from here came with the adapter moma"):
         StorybookSubject(adapter_from="here")
     with pytest.raises(UnsupportedError, match="choose --adapter ip-adapter"):
-        StorybookSubject().check(Model(Oracle(kind="ip-adapter")), 1)
+        StorybookSubject().check(Model(Mock(kind="ip-adapter")), 1)
+    with pytest.raises(UsageError, match="give --adapter-from"):
+        StorybookSubject(adapter="ip-adapter").check(Model(Oracle()), 1)
     with pytest.raises(UsageError):
         StorybookSubject(split="train")
     with pytest.raises(UnsupportedError, match="mini-moma"):

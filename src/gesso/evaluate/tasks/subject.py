@@ -43,8 +43,6 @@ class Personalizes(Protocol):
     """What paints given subjects, such as the engine of mini-moma."""
 
     engine: Any
-    kind: str
-    name: str
 
     def look(self, image: Image.Image, mask: Image.Image, noun: str) -> Any:
         """Look at a reference."""
@@ -53,6 +51,14 @@ class Personalizes(Protocol):
     def paint(self, seen: Any, prompt: str, settings: "PaintSettings", *, strength: float) -> Sequence[Any]:
         """Pictures of what was seen."""
         ...
+
+
+@runtime_checkable
+class Adapts(Personalizes, Protocol):
+    """One that says which adapter it has, and where that is from."""
+
+    kind: str
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,13 +176,19 @@ class StorybookSubject:
     def _painter(self, model: Model) -> Personalizes:
         """What paints: the model, or an IP-Adapter on its painter with its settings."""
         own = _personalizer(model, self.name)
+        itself = isinstance(own, Adapts) and own.kind == "ip-adapter"
         if self.adapter != "ip-adapter":
-            if own.kind != "moma":
-                raise UnsupportedError(f"{model.name} is an {own.kind}; choose --adapter {own.kind}")
+            if itself:
+                raise UnsupportedError(f"{model.name} is an IP-Adapter; choose --adapter ip-adapter")
             return own
-        if self.adapter_from is None and own.kind == "ip-adapter":
+        place = self.adapter_from
+        if place is None and itself:
             return own
-        return _ip_adapter(own.engine, self.adapter_from or str(folder_of(own.name)))
+        if place is None:
+            if not isinstance(own, Adapts):
+                raise UsageError(f"{model.name} has no folder to find an IP-Adapter in; give --adapter-from")
+            place = str(folder_of(own.name))
+        return _ip_adapter(own.engine, place)
 
     def _painting(self, painter: Personalizes, seed: int) -> "PaintSettings":
         own: PaintSettings = painter.engine.defaults
