@@ -12,16 +12,17 @@ from gesso.core.errors import UnknownNameError, UnsupportedError, UsageError
 from gesso.core.messages import Audio, Image, Message, user
 from gesso.core.results import Answer
 from gesso.core.sampling import Sampling
+from gesso.engines.canvas_subjects import named_subjects, subject_file
 from gesso.engines.chat import AnswerStream, Chat
 from gesso.engines.options import LoadOptions
 from gesso.engines.plan import Plan, Planner, PlanStream
 from gesso.engines.plan_turns import Turn
 from gesso.engines.pool import Engine, load_engine
+from gesso.engines.references import ReferenceFile, read_reference
 from gesso.engines.transcribe import INSTRUCTION, LONGEST_FILE, RATE, transcribe
 from gesso.engines.transcript import Transcript
 from gesso.media.audio import load_audio
-from gesso.media.cutout import cut_out
-from gesso.media.images import load_image, load_with_alpha
+from gesso.media.images import load_image
 from gesso.models.clip import ClipEncoder
 
 if TYPE_CHECKING:  # painting needs diffusers, which is an extra and slow to import
@@ -204,7 +205,7 @@ class Model:
         watch: "Watch | None" = None,
         **options: Any,
     ) -> "list[Painting]":
-        """Paint a canvas, such as `Plan.canvas`.
+        """Paint a canvas in words, such as `Plan.canvas`; `paint_subjects` paints one with references.
 
         Args:
             canvas: what to paint.
@@ -300,16 +301,55 @@ class Model:
             UsageError: the prompt does not name the subject, nothing stands out, or an option is wrong.
             MediaError: a picture cannot be read.
         """
+        engine = self._personalizer()
+        image, where = read_reference(_source(reference), None if mask is None else _source(mask))
+        seen = engine.look(image, where, subject)
+        return engine.paint(seen, prompt, engine.engine.settings(options), strength=strength)
+
+    def paint_subjects(
+        self,
+        canvas: Canvas,
+        references: str | Path,
+        *,
+        strength: float = 1.0,
+        style: str = "sentences",
+        watch: "Watch | None" = None,
+        **options: Any,
+    ) -> "list[Painting]":
+        """Paint a canvas whose regions name subjects.
+
+        Args:
+            canvas: what to paint.
+            references: the folder in which the pictures lie that the canvas names. Its names open files there
+                and nowhere else; a canvas that came from a model has none.
+            strength: how much the references count.
+            style: how the canvas is told.
+            watch: who is told about the steps and may stop them.
+            options: fields of `PaintSettings`.
+
+        Raises:
+            UnsupportedError: the model paints no given subjects.
+            UsageError: the canvas names no subject, a reference is not there, a region does not say its
+                subject's noun, or an option is wrong.
+            MediaError: a picture cannot be read.
+        """
+        engine = self._personalizer()
+        seen = []
+        for number, subject in named_subjects(canvas).items():
+            origin = ReferenceFile(file=subject_file(canvas, number, Path(references)))
+            seen.append((number, engine.look_at(origin, subject.noun)))
+        if not seen:
+            raise UsageError("no region of the canvas names a subject; paint it with `paint`, or name one "
+                             "with gesso.canvas.edit.set_subject")  # fmt: skip
+        settings = engine.engine.settings(options, style=style)
+        return engine.paint_canvas(canvas, seen, settings, strength=strength, style=style, watch=watch)
+
+    def _personalizer(self) -> "Personalizer":
         if not hasattr(self.engine, "look"):
             raise UnsupportedError(
                 f"{self.name} paints no given subjects; load a MoMA, such as MoMA_llava_7b"
             )
-        engine = cast("Personalizer", self.engine)
-        image, where = load_with_alpha(_source(reference))
-        if mask is not None:
-            where = load_image(_source(mask)).convert("L")
-        seen = engine.look(image, where or cut_out(image), subject)
-        return engine.paint(seen, prompt, engine.engine.settings(options), strength=strength)
+        return cast("Personalizer", self.engine)
 
     def embed_images(self, images: Sequence[Any]) -> Tensor:
         """One unit vector for each picture (path, URL, bytes or PIL image), [I, D].

@@ -84,12 +84,23 @@ regions = st.builds(
     quality_meta=texts,
     colour=st.sampled_from(sorted(COLOURS)),
 )
+names = st.from_regex(r"[a-z0-9\u732b][\w .()+,'\-]{0,20}\.(png|JPG|jpeg|webp)", fullmatch=True)
+nouns = st.from_regex(r"[a-z0-9\u732b][\w '\-]{0,10}", fullmatch=True)
+subjects = st.one_of(names, st.builds("{}={}".format, nouns, names))
 
 
 @st.composite
-def canvases(draw) -> Canvas:
-    """Any canvas, with regions of no background first and regions of other backgrounds among the rest."""
+def canvases(draw, *, with_subjects: bool = False) -> Canvas:
+    """Any canvas, with regions of no background first and regions of other backgrounds among the rest.
+
+    Args:
+        draw: of hypothesis.
+        with_subjects: some of the regions have a subject.
+    """
     early = [replace(region, setting=()) for region in draw(st.lists(regions, max_size=1))]
     settings = st.sampled_from([None, None, None, ("A wood.",), ("",)])
     later = [replace(region, setting=draw(settings)) for region in draw(st.lists(regions, max_size=4))]
-    return Canvas(draw(backgrounds), (*early, *later))
+    regions_ = (*early, *later)
+    if with_subjects:
+        regions_ = tuple(replace(region, subject=draw(st.none() | subjects)) for region in regions_)
+    return Canvas(draw(backgrounds), regions_)

@@ -7,6 +7,7 @@ from canvas.examples import BOAT, CANVAS, PROGRAM, TOWER, fenced
 from cli.run import Gesso, Outcome
 from gesso.canvas.canvas import Canvas
 from gesso.canvas.parse import read_canvas
+from gesso.canvas.subjects import with_subjects
 from gesso.engines.canvas_files import canvas_json, read_canvas_file
 
 
@@ -36,6 +37,43 @@ def test_show_draws_and_lists(gesso: Gesso, file: str) -> None:
 def test_a_dash_is_standard_input(gesso: Gesso) -> None:
     assert "A boat." in gesso("canvas", "show", "-", stdin=fenced(PROGRAM)).out
     assert gesso("canvas", "diff", "-", "-", stdin=PROGRAM).code == 2
+
+
+def test_show_tells_which_regions_have_subjects(gesso: Gesso, file: str) -> None:
+    assert "subject" not in gesso("canvas", "show", file).out
+    edited = gesso("canvas", "edit", file, "--region", "2", "--subject", "boat.png", "--out", "own.py")
+    assert edited.code == 0, edited.err
+    assert "subject='boat.png'" in edited.out
+    assert "~ 'A boat.': subject none -> 'boat.png'" in edited.err
+    shown = gesso("canvas", "show", "own.py").out
+    assert "[boat.png]" in shown
+    assert shown.splitlines()[-1].endswith("boat.png")
+    assert gesso("canvas", "diff", "own.py", file).out.strip() == "~ 'A boat.': subject 'boat.png' -> none"
+    away = gesso("canvas", "edit", "own.py", "--region", "2", "--subject", "")
+    assert changed(away) == CANVAS
+    whole = gesso("canvas", "edit", "own.py", "--subject", "boat.png")
+    assert "the background has no subject" in whole.err
+    assert "plain name" in gesso("canvas", "edit", file, "--region", "2", "--subject", "../boat.png").err
+
+
+def test_check_tells_a_subject_that_is_missing(gesso: Gesso, file: str, picture: str) -> None:
+    own = with_subjects(CANVAS, ["boat.png", None])
+    Path("own.py").write_text(own.to_source(), "utf-8")
+    Path("own.json").write_text(canvas_json(own), "utf-8")
+    for name in ("own.py", "own.json"):
+        outcome = gesso("canvas", "check", name)
+        assert outcome.code == 1
+        assert f"{name}, the subject of region 1 of the program ('A boat.') is boat.png, which is not in" in (
+            " ".join(outcome.err.split())
+        )
+    Path("boat.png").write_bytes(Path(picture).read_bytes())
+    assert gesso("canvas", "check", "own.py", "own.json").code == 0
+    piped = gesso("canvas", "check", "-", stdin=own.to_source())
+    assert piped.code == 1
+    assert "no folder to look for it" in " ".join(piped.err.split())
+    reply = gesso("canvas", "check", "-", stdin=fenced(own.to_source()))
+    assert reply.code == 1
+    assert "a subject names a file" in " ".join(reply.err.split())
 
 
 def test_check_tells_canvases_and_corrections(gesso: Gesso, file: str) -> None:

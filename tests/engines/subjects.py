@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import torch
+from diffusers import UNet2DConditionModel
 from PIL import Image as Pictures
 from PIL import ImageDraw
 from safetensors.torch import load_file, save_file
@@ -43,17 +44,24 @@ def moma_folder(place: Path) -> Path:
     return folder
 
 
-def ip_adapter_file(place: Path) -> Path:
-    """An IP-Adapter in the published layout for the same painter, with its picture encoder beside it."""
+def ip_adapter_file(place: Path, painter: Path | None = None) -> Path:
+    """An IP-Adapter in the published layout, with its picture encoder beside it.
+
+    Args:
+        place: its folder.
+        painter: a folder whose UNet it goes with; None takes that of `moma_folder`.
+    """
     from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
     torch.manual_seed(4)
     sizes = {"hidden_size": 16, "intermediate_size": 16, "projection_dim": 16, "num_attention_heads": 2}
     config = CLIPVisionConfig(**sizes, num_hidden_layers=1, image_size=28, patch_size=14)
     CLIPVisionModelWithProjection(config).save_pretrained(place / "image_encoder")
-    adapter = SubjectAdapter(sd15().unet, references=False)
+    unet = sd15().unet if painter is None else UNet2DConditionModel.from_pretrained(painter / "unet")
+    width = unet.config.cross_attention_dim
+    adapter = SubjectAdapter(unet, references=False)
     tensors = {f"ip_adapter.{key}": tensor for key, tensor in adapter.tensors().items()}
-    projection = PictureProjection(16, 16).state_dict()
+    projection = PictureProjection(16, width).state_dict()
     tensors |= {f"image_proj.{key}": tensor for key, tensor in projection.items()}
     save_file(tensors, place / "ip-adapter_tiny.safetensors")
     return place / "ip-adapter_tiny.safetensors"

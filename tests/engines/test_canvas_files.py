@@ -22,7 +22,7 @@ from gesso.engines.paint_recipe import Painting, PaintRecipe
 
 
 @settings(max_examples=25, deadline=None)
-@given(canvases())
+@given(canvases(with_subjects=True))
 def test_what_is_written_reads_back(tmp_path_factory: pytest.TempPathFactory, canvas: Canvas) -> None:
     folder = tmp_path_factory.mktemp("files")
     for name in ("a.json", "a.py", "a.TXT"):

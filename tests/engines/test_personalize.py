@@ -1,4 +1,5 @@
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -7,11 +8,11 @@ import torch
 from engines.painting import canvas, painter_folder
 from engines.subjects import disc_mask, ip_adapter_file, moma_folder, reference
 from gesso.api import Model
+from gesso.canvas.edit import set_subject
 from gesso.core.errors import CheckpointError, UnsupportedError, UsageError
 from gesso.diffusion.memory import MemoryPlan, Residence
 from gesso.engines.paint_build import PaintLoading
 from gesso.engines.paint_recipe import Painting
-from gesso.engines.personalize import strength_warning
 from gesso.engines.personalize_build import SubjectLoading, load_personalizer
 from gesso.engines.subject_eyes import MomaEyes
 
@@ -88,7 +89,8 @@ def test_the_picture_carries_its_recipe(moma, boat, tmp_path):
     assert (note.noun, note.prompt, note.strength, note.region) == ("boat", PROMPT, 0.7, 0)
     assert note.reference
     assert note.weights == moma.weights
-    with pytest.raises(UsageError, match="gesso personalize"):
+    assert note.file == ""
+    with pytest.raises(UsageError, match="which a painter alone does not look at"):
         moma.engine.remake(recipe)
 
 
@@ -102,6 +104,26 @@ def test_subjects_stand_in_regions(moma, boat):
     fish = moma.look(reference((40, 60)), disc_mask((40, 60)), "fish")
     (both,) = moma.paint_canvas(here, [(1, boat), (2, fish)], settings)
     assert (pixels(picture) != pixels(both)).any()
+
+
+def test_a_canvas_is_not_painted_without_the_subjects_it_names(moma, boat):
+    here = set_subject(canvas("red boat", "blue fish"), 0, "boat.png")
+    settings = quick(moma, size=(48, 32))
+    assert moma.paint_canvas(here, [(1, boat)], settings)[0].recipe.canvas == here
+    for paint in (
+        lambda: moma.paint_canvas(here, [(2, replace(boat, noun="fish"))], settings),
+        lambda: moma.engine.paint(here, settings),
+    ):
+        with pytest.raises(UsageError, match=r"region 1 of the canvas has the subject boat\.png"):
+            paint()
+
+
+def test_pictures_with_subjects_may_begin_from_the_canvas(moma, boat):
+    here = canvas("red boat", "blue fish")
+    (noise,) = moma.paint_canvas(here, [(1, boat)], quick(moma))
+    (colours,) = moma.paint_canvas(here, [(1, boat)], quick(moma, strength=0.7))
+    assert colours.recipe.start == "canvas"
+    assert (pixels(noise) != pixels(colours)).any()
 
 
 def test_what_cannot_be_is_refused(moma, boat):
@@ -122,13 +144,6 @@ def test_what_cannot_be_is_refused(moma, boat):
 def test_moma_is_for_sd_15_only(folder):
     with pytest.raises(UnsupportedError, match=r"is an SDXL; choose a 1\.5"):
         load_personalizer(str(folder), SubjectLoading(painter=str(painter_folder())))
-
-
-def test_high_strengths_are_warned_of():
-    assert strength_warning("context", 1.2) is None
-    assert "above 1.2" in strength_warning("context", 1.3)
-    assert strength_warning("texture", 0.6) is None
-    assert "above 0.6" in strength_warning("texture", 0.7)
 
 
 def test_an_ip_adapter_is_the_second_kind(folder, tmp_path):
@@ -179,3 +194,21 @@ def test_the_facade_finds_the_subject_itself(moma, tmp_path):
     assert (pixels(by_mask) != pixels(weak)).any()
     with pytest.raises(UnsupportedError, match="paints no given subjects"):
         Model("painter", moma.engine).personalize(reference(), "boat", PROMPT)
+
+
+def test_the_facade_paints_the_subjects_that_a_canvas_names(moma, tmp_path):
+    model = Model("tiny", moma)
+    reference().save(tmp_path / "boat.png")
+    here = set_subject(canvas("red boat", "blue fish"), 0, "boat.png")
+    options = {"steps": 2, "size": (32, 32), "seed": 3}
+    (picture,) = model.paint_subjects(here, tmp_path, **options)
+    assert picture.recipe.canvas == here
+    assert picture.recipe.subjects[0].file == "boat.png"
+    (weak,) = model.paint_subjects(here, str(tmp_path), strength=0.1, **options)
+    assert (pixels(picture) != pixels(weak)).any()
+    with pytest.raises(UsageError, match="is not in"):
+        model.paint_subjects(here, tmp_path / "none", **options)
+    with pytest.raises(UsageError, match="names a subject"):
+        model.paint_subjects(canvas("red boat"), tmp_path, **options)
+    with pytest.raises(UnsupportedError, match="paints no given subjects"):
+        Model("painter", moma.engine).paint_subjects(here, tmp_path)

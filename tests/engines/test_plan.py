@@ -1,6 +1,8 @@
 import pytest
 
 from engines.planning import FakeWriter, canvas, program
+from gesso.canvas.edit import set_subject
+from gesso.canvas.grammar import program_in
 from gesso.canvas.notes import NOTE
 from gesso.canvas.parts import GlobalDescription, Region
 from gesso.canvas.stream import Cleared
@@ -62,6 +64,29 @@ def test_a_canvas_stands_in_place_of_the_last_turns() -> None:
     history = [Turn("a cat", program("pink cat"))]
     Planner(writer, PlanSettings(system=None)).plan("add", history=history, canvas=canvas("red fish"))
     assert writer.asked[0][:2] == [user("a cat"), assistant(program("red fish", layout="tall"))]
+
+
+def test_subjects_are_kept_from_planners_and_stay_with_their_regions() -> None:
+    writer = FakeWriter(BOAT, program("blue boat"), program("green fish", "blue boat"))
+    planner = Planner(writer, PlanSettings(system=None))
+    own = set_subject(canvas("red fish"), 0, "fish=photo.png")
+    plan = planner.plan("add a blue boat", canvas=own)
+    assert "photo" not in repr(writer.asked[0])
+    assert [region.subject for region in plan.canvas.regions] == ["fish=photo.png", None]
+    assert plan.warnings == ()
+    gone = planner.plan("no fish", history=plan.turns)
+    assert gone.canvas == canvas("blue boat")
+    assert gone.warnings == ("no region calls for the subject fish=photo.png any more, so it is gone",)
+    third = planner.plan("make the fish green", history=plan.turns)
+    assert [region.subject for region in third.canvas.regions] == ["fish=photo.png", None]
+    assert "photo" not in repr(writer.asked)
+
+
+def test_a_reply_that_names_a_file_goes_back() -> None:
+    named = program_in(set_subject(canvas("red fish"), 0, "fish.png"), "tall")
+    plan = Planner(FakeWriter(named, FISH)).plan("a red fish")
+    assert plan.canvas == canvas("red fish")
+    assert "a subject names a file" in plan.refusals[0]
 
 
 def test_parts_come_as_soon_as_their_call_is_whole() -> None:

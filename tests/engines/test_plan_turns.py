@@ -1,6 +1,7 @@
 import pytest
 
 from engines.planning import FakeWriter, canvas, program
+from gesso.canvas.edit import set_subject
 from gesso.core.errors import CanvasError, UsageError
 from gesso.core.messages import assistant, user
 from gesso.engines.plan_turns import Turn, brief, repair_messages, with_canvas, with_notes
@@ -51,6 +52,13 @@ def test_a_canvas_is_shown_as_the_planner_writes() -> None:
     assert shown == (Turn("generate an image of a red fish on the left, in the sea", program("red fish")),)
     assert with_canvas(shown, canvas("blue boat"), "tall")[0].reply == program("blue boat", layout="tall")
     assert with_canvas(list(TURNS), None, "line") == TURNS
+
+
+def test_a_turn_keeps_the_subjects_that_its_reply_lacks() -> None:
+    own = set_subject(canvas("red fish"), 0, "fish.png")
+    (turn,) = with_canvas((), own, "line")
+    assert (turn.reply, turn.canvas) == (program("red fish"), own)
+    assert with_notes([turn])[0].canvas == own
 
 
 def test_a_repair_shows_the_program_and_its_mistake() -> None:

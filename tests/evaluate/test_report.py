@@ -3,7 +3,8 @@ import json
 import pytest
 from rich.console import Console
 
-from gesso.evaluate.report import Report, Score, report_table, summarise
+from gesso.evaluate.report import Report, report_table, summarise
+from gesso.evaluate.score import Score
 from gesso.evaluate.task import Record
 
 

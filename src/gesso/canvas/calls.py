@@ -13,16 +13,22 @@ from gesso.canvas.canvas import Canvas
 from gesso.canvas.checks import shown
 from gesso.canvas.limits import MAX_CHARACTERS, MAX_REGIONS
 from gesso.canvas.parts import GlobalDescription, Region, characters, check_field
-from gesso.canvas.source import COLOUR, GLOBAL, LOCAL
+from gesso.canvas.source import COLOUR, GLOBAL, LOCAL, SUBJECT
 from gesso.canvas.spelling import VOCABULARIES, Correction, nearest
 from gesso.core.errors import CanvasError
 
-__all__ = ["METHODS", "Argument", "Draft"]
+__all__ = ["METHODS", "NO_SUBJECT", "Argument", "Draft"]
 
 METHODS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {"set_global_description": GLOBAL, "add_local_description": LOCAL}
 )
-"""Method -> the names of its arguments, in order; all are required."""
+"""Method -> the names of its published arguments, in order; all are required."""
+
+NO_SUBJECT: Final = (
+    "a subject names a file, which only a canvas file of your own may do: JSON, or a program with nothing "
+    "around it; remove it here, and say who stands in the region when you paint, as --subject 1=cat.png"
+)
+"""Why a reply may not name a subject."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +43,15 @@ class Argument:
 class Draft:
     """A canvas while its program is read.
 
+    Args:
+        subjects: whether regions may name subjects; see `gesso.canvas.parse`.
+
     Attributes:
         parts: what the calls have given, in order. A region's setting is () if no background was set before.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, subjects: bool = False) -> None:
+        self._subjects = subjects
         self.parts: list[GlobalDescription | Region] = []
         self._regions = self._characters = 0
 
@@ -60,6 +70,8 @@ class Draft:
             CanvasError: an argument is missing, unknown, given twice or not allowed.
         """
         given = _bound(method, arguments, line)
+        if SUBJECT in given and not self._subjects:
+            raise CanvasError(NO_SUBJECT, given[SUBJECT].line)
         values = {_field(name): _checked(_field(name), argument) for name, argument in given.items()}
         try:
             self._add(method, values)
@@ -111,7 +123,7 @@ def _bound(method: str, arguments: Sequence[Argument], line: int) -> dict[str, A
         if argument.name is None and index >= len(names):
             raise CanvasError(f"{method} takes {len(names)} arguments; remove the others", argument.line)
         name = argument.name or names[index]
-        if name not in names:
+        if name not in names and not (name == SUBJECT and names is LOCAL):
             raise CanvasError(
                 f"{method} has no argument {shown(name)}; it takes: {', '.join(names)}", argument.line
             )
@@ -121,7 +133,7 @@ def _bound(method: str, arguments: Sequence[Argument], line: int) -> dict[str, A
     missing = [name for name in names if name not in bound]
     if missing:
         raise CanvasError(f"{method} lacks {', '.join(missing)}; add it", line)
-    return {name: bound[name] for name in names}
+    return {name: bound[name] for name in (*names, SUBJECT) if name in bound}
 
 
 def _field(argument: str) -> str:

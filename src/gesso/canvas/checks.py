@@ -1,14 +1,22 @@
 """What a field of a canvas may hold; each check names the field, what came and what is allowed."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from reprlib import Repr
 from typing import Final
 
-from gesso.canvas.limits import MAX_DETAILS, MAX_NUMBER, MAX_TEXT
+from gesso.canvas.limits import MAX_DETAILS, MAX_NAME, MAX_NUMBER, MAX_TEXT
 from gesso.core.errors import CanvasError
 
-__all__ = ["check_distance", "check_keys", "check_name", "check_text", "check_texts", "listed", "shown"]
+__all__ = [
+    "check_distance", "check_keys", "check_name", "check_subject", "check_text", "check_texts", "listed",
+    "shown",
+]  # fmt: skip
+
+_SUBJECT: Final = re.compile(
+    r"(?:[^\W_][\w '\-]*=)?[^\W_][\w .()+,'\-]*\.(?:png|jpg|jpeg|webp)", re.IGNORECASE
+)
 
 _SHORT: Final = Repr()
 _SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 60
@@ -60,6 +68,20 @@ def check_distance(field: str, value: object) -> None:
         raise CanvasError(f"{field} is {value!r}; write a number above 0, small for what is near")
     if isinstance(value, int) and value > MAX_NUMBER:
         raise CanvasError(f"{field} is above 1e300; write a smaller number, such as 100")
+
+
+def check_subject(field: str, value: object) -> None:
+    """Refuse what is no plain name of a picture file, with or without a noun before it.
+
+    A name cannot leave the folder it is looked for in: it has no slash, colon or leading dot.
+    """
+    if not isinstance(value, str):
+        raise CanvasError(f"{field} is {shown(value)}, {_a(value)}; write the name of a picture in quotes")
+    if len(value) > MAX_NAME or _SUBJECT.fullmatch(value) is None:
+        raise CanvasError(
+            f"{field} is {shown(value)}; write the plain name of a .png, .jpg, .jpeg or .webp file, without "
+            f"a folder, as cat.png, or with a noun, as cat=photo.png; at most {MAX_NAME} letters in all"
+        )
 
 
 def check_keys(

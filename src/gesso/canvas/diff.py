@@ -11,7 +11,7 @@ from gesso.canvas.parts import GlobalDescription, Region
 from gesso.canvas.spelling import VOCABULARIES
 from gesso.canvas.vocabulary import GRID
 
-__all__ = ["CanvasDiff", "FieldChange", "RegionChange", "diff"]
+__all__ = ["CanvasDiff", "FieldChange", "RegionChange", "diff", "pair_regions"]
 
 PLACE: Final = frozenset({"location", "offset"})
 SAME: Final = 0.45
@@ -61,7 +61,9 @@ class RegionChange:
         name = _said(self.region.description)
         match self.kind:
             case "added":
-                return f"+ {name}: {self.region.colour}, {self.region.location}, {self.region.area}"
+                subject = "" if self.region.subject is None else f", subject {self.region.subject}"
+                where = f"{self.region.colour}, {self.region.location}, {self.region.area}"
+                return f"+ {name}: {where}{subject}"
             case "removed":
                 return f"- {name}"
             case kind:
@@ -99,7 +101,7 @@ def diff(old: Canvas, new: Canvas) -> CanvasDiff:
     Regions are paired one to one: equal ones first, then the most alike in what is told of them, where they
     are and how they look.
     """
-    pairs = _pairs(old.regions, new.regions)
+    pairs = pair_regions(old.regions, new.regions)
     changes = list(_changes(old.regions, new.regions, pairs))
     kept = [i for i in pairs if i is not None]
     return CanvasDiff(_fields(old.background, new.background), tuple(changes), kept != sorted(kept))
@@ -122,7 +124,7 @@ def _fields(old: GlobalDescription | Region, new: GlobalDescription | Region) ->
     return tuple(FieldChange(name, before, after) for name, before, after in values if before != after)
 
 
-def _pairs(old: Sequence[Region], new: Sequence[Region]) -> list[int | None]:
+def pair_regions(old: Sequence[Region], new: Sequence[Region]) -> list[int | None]:
     """For each new region, the old one it was; None if it is none of them."""
     pairs: list[int | None] = [None] * len(new)
     places: dict[Region, deque[int]] = {}
@@ -174,5 +176,7 @@ def _centre(region: Region) -> tuple[float, float]:
 
 
 def _said(value: object) -> str:
-    """A value for a reader: names as they are, texts in quotes, long ones cut."""
+    """A value for a reader: names as they are, texts in quotes, long ones cut; "none" where there is none."""
+    if value is None:
+        return "none"
     return value if isinstance(value, str) and value in _NAMES else shown(value)

@@ -13,7 +13,17 @@ from gesso.canvas.limits import MAX_REGIONS
 from gesso.canvas.parts import Region
 from gesso.core.errors import CanvasError
 
-__all__ = ["add", "delete", "move", "recolour", "redescribe", "reorder", "resize", "set_distance"]
+__all__ = [
+    "add",
+    "delete",
+    "move",
+    "recolour",
+    "redescribe",
+    "reorder",
+    "resize",
+    "set_distance",
+    "set_subject",
+]
 
 
 def add(canvas: Canvas, region: Region, at: int | None = None) -> Canvas:
@@ -50,6 +60,11 @@ def resize(canvas: Canvas, index: int, area: str) -> Canvas:
 def set_distance(canvas: Canvas, index: int, distance_to_viewer: float) -> Canvas:
     """Put a region farther away or nearer; what is nearer covers what is behind it."""
     return _changed(canvas, index, distance_to_viewer=distance_to_viewer)
+
+
+def set_subject(canvas: Canvas, index: int, subject: str | None) -> Canvas:
+    """Say who is to stand in a region, as `gesso.canvas.subjects` has it; None takes the subject away."""
+    return _changed(canvas, index, subject=subject)
 
 
 def recolour(canvas: Canvas, index: int | None, colour: str) -> Canvas:

@@ -11,13 +11,13 @@ import re
 from enum import Enum, IntEnum, auto
 from typing import Final
 
-__all__ = ["Mark", "ProgramFinder", "Source"]
+__all__ = ["NO_CODE", "Mark", "ProgramFinder", "Source"]
 
 FENCE: Final = "```"
 PUBLISHED_FENCE: Final = "```python"
 _OPENING: Final = re.compile(r"\s*+`{3,}+[ \t]*+(python3?|py|)\s*+", re.IGNORECASE)
 _PROGRAM_LINE: Final = re.compile(r"\s*(?:canvas\s*(?:\.\w|:[^=]*=)|[^\W\d]\w*\s*=(?!=))")
-_NO_CODE: Final = re.compile(r"\s*(?:#.*)?")
+NO_CODE: Final = re.compile(r"\s*(?:#.*)?")
 
 
 class Source(IntEnum):
@@ -102,7 +102,7 @@ class ProgramFinder:
         """A line outside of a program: code begins one where no better one was found."""
         here = Source.PLAIN_BLOCK if self._in_block else Source.BARE
         may_begin = self._undecided if self._in_block else True
-        self._undecided = self._undecided and _NO_CODE.fullmatch(line) is not None
+        self._undecided = self._undecided and NO_CODE.fullmatch(line) is not None
         if may_begin and self.source < here and _PROGRAM_LINE.match(line):
             return self._open(here, Mark.BEGINS)
         return Mark.OUTSIDE

@@ -12,6 +12,7 @@ __all__ = [
     "MAX_CHARACTERS",
     "MAX_DEPTH",
     "MAX_DETAILS",
+    "MAX_NAME",
     "MAX_NUMBER",
     "MAX_REGIONS",
     "MAX_SOURCE",
@@ -31,6 +32,9 @@ MAX_TEXT: Final = 16_384
 
 MAX_CHARACTERS: Final = 262_144
 """Characters of all texts of one canvas together."""
+
+MAX_NAME: Final = 120
+"""Characters of a subject: the name of a file, perhaps with a noun."""
 
 MAX_NUMBER: Final = 10**300
 """Largest whole number; larger ones cannot be compared with floats."""

@@ -10,6 +10,8 @@ is a literal, a name, a list, texts joined by `+`, repeated by `*` or put togeth
 formats, or arithmetic with `+ - * /`. Loops, conditions, functions, imports, attributes and other calls are
 refused.
 
+Read is also gesso's own argument `subject` of `add_local_description`, by name, where the caller lets it.
+
 What the original (lllyasviel/Omost at 731e749, `lib_omost/canvas.py`) finds and accepts within these bounds
 gives the same canvas here. Beyond it, gesso reads replies whose block has no tag or no end, line ends of
 Windows, programs without a block, and `canvas = Canvas()` however it is spaced.
@@ -21,13 +23,15 @@ from gesso.canvas.stream import CanvasStream
 __all__ = ["Reading", "read_canvas"]
 
 
-def read_canvas(text: str, *, published: bool = False) -> Reading:
+def read_canvas(text: str, *, published: bool = False, subjects: bool = False) -> Reading:
     """The canvas that a text describes.
 
     Args:
         text: a reply with a program in it, or the program alone.
         published: find programs by the original's rules alone: a block that begins with "```python", ends at
             three backticks that begin a line, and holds `canvas = Canvas()` to the letter.
+        subjects: let regions name subjects (`subject='cat.png'`), if the text is a program alone. What stands
+            in a block or among words is a reply, and no reply may name a file.
 
     Returns:
         the canvas, and the names that were corrected on the way.
@@ -35,6 +39,6 @@ def read_canvas(text: str, *, published: bool = False) -> Reading:
     Raises:
         CanvasError: there is no program, or it holds what is not allowed; `line` is a line of the text.
     """
-    stream = CanvasStream(published=published)
+    stream = CanvasStream(published=published, subjects=subjects)
     stream.feed(text)
     return stream.finish()

@@ -9,7 +9,14 @@ from dataclasses import dataclass, fields
 from math import inf
 from typing import Any, Final, Self
 
-from gesso.canvas.checks import check_distance, check_keys, check_name, check_text, check_texts
+from gesso.canvas.checks import (
+    check_distance,
+    check_keys,
+    check_name,
+    check_subject,
+    check_text,
+    check_texts,
+)
 from gesso.canvas.colours import COLOURS
 from gesso.canvas.prompts import as_sentence
 from gesso.canvas.spelling import VOCABULARIES
@@ -22,6 +29,8 @@ Box = tuple[int, int, int, int]
 """(top, bottom, left, right) in cells; the first and third are inside, the others just outside."""
 
 INFINITE: Final = "infinite"  # JSON has no such number
+OPTIONAL: Final = ("setting", "subject")
+"""Fields of a region that may be None, and are then not written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +95,7 @@ class Region:
         colour: a key of `COLOURS`.
         setting: None for a region of the canvas's own background. A program may set another background
             after it has added the region, or none before: then the description that was in force, or ().
+        subject: None, or who is to stand there: the name of a reference picture, see `gesso.canvas.subjects`.
     """
 
     location: str
@@ -100,6 +110,7 @@ class Region:
     quality_meta: str
     colour: str
     setting: tuple[str, ...] | None = None
+    subject: str | None = None
 
     def __post_init__(self) -> None:
         _check_fields(self)
@@ -136,19 +147,17 @@ class Region:
         data = _to_dict(self)
         if self.distance_to_viewer == inf:
             data["distance_to_viewer"] = INFINITE
-        if self.setting is None:
-            del data["setting"]
-        return data
+        return {name: value for name, value in data.items() if name not in OPTIONAL or value is not None}
 
     @classmethod
     def from_dict(cls, data: object, what: str = "region") -> Self:
-        """The other way round; unknown and missing keys are refused, except that `setting` may be missing.
+        """The other way round; unknown and missing keys are refused, but those of `OPTIONAL` may be missing.
 
         Args:
             data: what `to_dict` gives.
             what: name of the region for messages.
         """
-        arguments = _arguments(what, data, cls, optional=("setting",))
+        arguments = _arguments(what, data, cls, optional=OPTIONAL)
         if arguments["distance_to_viewer"] == INFINITE:
             arguments["distance_to_viewer"] = inf
         return cls(**arguments)
@@ -173,7 +182,9 @@ def check_field(name: str, value: object) -> None:
         check_distance(name, value)
     elif name == "detailed_descriptions" or (name == "setting" and value is not None):
         check_texts(name, value)
-    elif name != "setting":
+    elif name == "subject" and value is not None:
+        check_subject(name, value)
+    elif name not in OPTIONAL:
         check_text(name, value)
 
 

@@ -1,6 +1,6 @@
 """A preview of a canvas as a picture: soft boxes in the regions' colours, near ones in front, with names."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
@@ -8,7 +8,7 @@ from typing import Final
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from gesso.canvas.canvas import Canvas
-from gesso.canvas.sketch import DARK, RGB, Rectangle, Shape, chip, free_place, ink, mix, shapes
+from gesso.canvas.sketch import DARK, RGB, Rectangle, Shape, chip, free_place, ink, mix, named, shapes
 from gesso.core.errors import MediaError
 
 __all__ = ["preview"]
@@ -96,7 +96,9 @@ class _Pen:
     def name(self, shape: Shape) -> None:
         """Write number and description into the box, where no other name stands."""
         region, badge = shape.region, self.height
-        text = region.description if _writable(region.description, self.font) else region.location
+        text = named(region)
+        if not _writable(text, self.font):
+            text = named(replace(region, description=region.location))
         said = self._cut(text, shape.box[2] - shape.box[0] - badge - 4 * self.unit)
         width = self._extent(said) + badge - self.unit
         place = free_place(shape.box, (width, self.height), 1.5 * self.unit, self.taken)

@@ -44,11 +44,15 @@ class Reading:
 class Program:
     """A canvas program that comes line by line.
 
+    Args:
+        subjects: whether its regions may name subjects; see `gesso.canvas.parse`.
+
     Attributes:
         corrections: names that had to be corrected so far, in order.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, subjects: bool = False) -> None:
+        self._subjects = subjects
         self.corrections: list[Correction] = []
         self._splitter = StatementSplitter()
         self._names: dict[str, object] = {}
@@ -136,7 +140,7 @@ class Program:
             return evaluate(node, self._names)
         match node.func:
             case ast.Name(id="Canvas") if "Canvas" not in self._names and not node.args and not node.keywords:
-                return Draft()
+                return Draft(subjects=self._subjects)
             case ast.Name(id="print") if "print" not in self._names and not node.keywords:
                 for value in node.args:  # seen to be values; printing them is no business of a canvas
                     evaluate(value, self._names)

@@ -10,7 +10,9 @@ from gesso.canvas.parts import Box, Region
 from gesso.canvas.vocabulary import GRID
 from gesso.core.errors import CanvasError
 
-__all__ = ["DARK", "RGB", "Rectangle", "Shape", "chip", "free_place", "ink", "mix", "scaled", "shapes"]
+__all__ = [
+    "DARK", "RGB", "Rectangle", "Shape", "chip", "free_place", "ink", "mix", "named", "scaled", "shapes",
+]  # fmt: skip
 
 RGB = tuple[int, int, int]
 Rectangle = tuple[float, float, float, float]
@@ -59,6 +61,11 @@ def scaled(box: Box, size: tuple[int, int]) -> Rectangle:
     top, bottom, left, right = box
     x, y = size[0] / GRID, size[1] / GRID
     return left * x, top * y, right * x, bottom * y
+
+
+def named(region: Region) -> str:
+    """What a preview writes into a region: its subject first, for the end of a long name is cut."""
+    return region.description if region.subject is None else f"[{region.subject}] {region.description}"
 
 
 def ink(rgb: RGB) -> RGB:

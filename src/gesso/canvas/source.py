@@ -9,7 +9,7 @@ from typing import Final
 
 from gesso.canvas.parts import GlobalDescription, Region
 
-__all__ = ["BEGIN", "COLOUR", "GLOBAL", "LOCAL", "fenced_block", "global_call", "local_call"]
+__all__ = ["BEGIN", "COLOUR", "GLOBAL", "LOCAL", "SUBJECT", "fenced_block", "global_call", "local_call"]
 
 BEGIN: Final = "canvas = Canvas()"
 COLOUR: Final = "HTML_web_color_name"
@@ -21,6 +21,9 @@ LOCAL: Final = (
     "atmosphere", "style", "quality_meta", COLOUR,
 )  # fmt: skip
 """Arguments of `add_local_description`, in order."""
+
+SUBJECT: Final = "subject"
+"""An argument of `add_local_description` that gesso adds to the notation; by name, and not required."""
 
 
 def fenced_block(program: str) -> str:
@@ -34,7 +37,7 @@ def global_call(background: GlobalDescription) -> str:
 
 
 def local_call(region: Region) -> str:
-    """The statement that adds a region; its setting is not part of it."""
+    """The statement that adds a region, with its subject if it has one; its setting is not part of it."""
     values = region.to_dict() | {"distance_to_viewer": region.distance_to_viewer}
     return _call("add_local_description", {name: values[name] for name in values if name != "setting"})
 

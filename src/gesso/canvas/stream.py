@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from gesso.canvas.calls import Draft
-from gesso.canvas.fences import Mark, ProgramFinder, Source
+from gesso.canvas.calls import NO_SUBJECT, Draft
+from gesso.canvas.fences import NO_CODE, Mark, ProgramFinder, Source
 from gesso.canvas.limits import MAX_SOURCE
 from gesso.canvas.parts import GlobalDescription, Region
 from gesso.canvas.program import Program, Reading
@@ -35,14 +35,17 @@ class CanvasStream:
 
     Args:
         published: find programs by the original's rules alone, see `gesso.canvas.parse`.
+        subjects: let regions of a program with nothing around it name subjects, see `gesso.canvas.parse`.
     """
 
-    def __init__(self, *, published: bool = False) -> None:
+    def __init__(self, *, published: bool = False, subjects: bool = False) -> None:
         self._published = published
+        self._subjects = subjects and not published
         self._finder = ProgramFinder(published=published)
         self._program = Program()
         self._failure: CanvasError | None = None  # of the program that counts
         self._begun_as_published = False
+        self._words = False  # around the program, which makes a text somebody's reply
         self._pieces: list[str] = []  # of the line that is not complete
         self._size = self._line = 0
         self._shown: Draft | None = None
@@ -108,7 +111,10 @@ class CanvasStream:
             raise CanvasError(f"the program lacks the line {BEGIN}; begin it with that")
         if self._finder.inside:
             self._program.end()
-        return self._program.reading()
+        reading = self._program.reading()
+        if self._words and any(region.subject for region in reading.canvas.regions):
+            raise CanvasError(NO_SUBJECT)
+        return reading
 
     def _check(self) -> None:
         """Raise what is wrong so far."""
@@ -126,7 +132,11 @@ class CanvasStream:
         self._line += 1
         mark = self._finder.push(line, ended=ended, in_string=self._program.in_string)
         if mark in (Mark.OPENS, Mark.BEGINS):
-            self._program, self._failure, self._begun_as_published = Program(), None, False
+            alone = self._finder.source is Source.BARE and not self._words
+            self._program, self._failure = Program(subjects=self._subjects and alone), None
+            self._begun_as_published = False
+        elif mark is Mark.CLOSES or (mark is Mark.OUTSIDE and not NO_CODE.fullmatch(line)):
+            self._words = True
         try:
             self._read(mark, line)
         except CanvasError as error:

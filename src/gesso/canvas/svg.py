@@ -7,7 +7,7 @@ from xml.sax.saxutils import escape
 
 from gesso.canvas.canvas import Canvas
 from gesso.canvas.parts import Region
-from gesso.canvas.sketch import RGB, Rectangle, Shape, chip, free_place, ink, mix, shapes
+from gesso.canvas.sketch import RGB, Rectangle, Shape, chip, free_place, ink, mix, named, shapes
 
 __all__ = ["preview_svg"]
 
@@ -47,7 +47,7 @@ def _lines(canvas: Canvas, size: tuple[int, int]) -> Iterator[str]:
     yield _chip(said, corner, ground.rgb, unit)
     taken.append(corner)
     for shape in reversed(marks):  # near ones choose their places first
-        text = f"{shape.number} · {shape.region.description}"
+        text = f"{shape.number} · {named(shape.region)}"
         said = _cut(text, shape.box[2] - shape.box[0] - 6 * unit, unit)
         place = free_place(shape.box, (_extent(said, unit), 4.8 * unit), 1.5 * unit, taken)
         yield _chip(said, place, shape.region.rgb, unit)
@@ -80,7 +80,8 @@ def _told(region: Region) -> str:
     """All that a region says, a line for each text."""
     where = f"{region.location}, {region.offset}, {region.area}, distance {region.distance_to_viewer}"
     marks = (region.tags, region.atmosphere, region.style, region.quality_meta, region.colour)
-    texts = (region.description, where, *region.detailed_descriptions, *marks)
+    subject = "" if region.subject is None else f"subject {region.subject}"
+    texts = (region.description, where, subject, *region.detailed_descriptions, *marks)
     return "\n".join(text for text in texts if text)
 
 

@@ -23,6 +23,7 @@ from gesso.engines.canvas_files import (
     reading_of,
     write_canvas,
 )
+from gesso.engines.canvas_subjects import subject_problems
 
 __all__ = ["app", "check_command", "diff_command", "edit_command", "show_command"]
 
@@ -30,7 +31,7 @@ NO_OFFSET: Final = "no offset"
 NEEDED: Final = ("location", "area", "distance_to_viewer", "colour", "description")
 """What a new region cannot do without."""
 
-PLACED: Final = frozenset({"location", "offset", "area", "distance_to_viewer", "colour"})
+PLACED: Final = frozenset({"location", "offset", "area", "distance_to_viewer", "colour", "subject"})
 """Fields of a region that are no texts."""
 
 app = typer.Typer(
@@ -72,7 +73,10 @@ def check_command(
         typer.Option("--published", help="Read by the rules of Omost's own code alone."),
     ] = False,
 ) -> None:
-    """Say whether files hold canvases, and what was corrected; exit code 1 if one does not."""
+    """Say whether files hold canvases, what was corrected, and which subjects are missing beside them.
+
+    The exit code is 1 if a file holds no canvas, or one with a subject that cannot be painted.
+    """
     _require_one_input(files)
     found = [_checked(file, published) for file in files]
     if not all(found):
@@ -112,6 +116,11 @@ class _Changes:
     atmosphere: Annotated[str | None, typer.Option(help="A sentence.")] = None
     style: Annotated[str | None, typer.Option(help="A sentence.")] = None
     quality: Annotated[str | None, typer.Option(help="A sentence.")] = None
+    subject: Annotated[
+        str | None,
+        typer.Option(help='Name of a reference picture beside the canvas, as cat.png or cat=photo.png; "" '
+                     "takes the subject away."),
+    ] = None  # fmt: skip
     order: Annotated[
         str | None, typer.Option(help="All numbers in the order the program shall have, such as 2,1,3.")
     ] = None
@@ -131,6 +140,7 @@ class _Changes:
             "atmosphere": self.atmosphere,
             "style": self.style,
             "quality_meta": self.quality,
+            "subject": self.subject,
         }
         return {name: value for name, value in values.items() if value is not None}
 
@@ -182,7 +192,11 @@ def _checked(file: str, published: bool) -> bool:
     say(f"{file}: a canvas with {count} {'region' if count == 1 else 'regions'}")
     for correction in reading.corrections:
         say(f"  corrected, {correction}")
-    return True
+    folder = None if file == STANDARD_INPUT else Path(file).expanduser().parent
+    problems = subject_problems(reading.canvas, folder)
+    for problem in problems:
+        fail(CanvasError(f"{file}, {problem}"))
+    return not problems
 
 
 def _changed(canvas: Canvas, changes: _Changes) -> Canvas:
@@ -212,6 +226,8 @@ def _region_changed(canvas: Canvas, index: int, values: dict[str, Any]) -> Canva
         canvas = edit.set_distance(canvas, index, values["distance_to_viewer"])
     if "colour" in values:
         canvas = edit.recolour(canvas, index, values["colour"])
+    if "subject" in values:
+        canvas = edit.set_subject(canvas, index, values["subject"] or None)
     return edit.redescribe(canvas, index, **texts) if texts else canvas
 
 

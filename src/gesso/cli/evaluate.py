@@ -17,6 +17,7 @@ from gesso.core.errors import UsageError
 from gesso.core.progress import progress_bar
 from gesso.engines.folders import folder_of
 from gesso.evaluate import TASKS, Plan, evaluate, report_table
+from gesso.evaluate.confusion import matrix_table
 from gesso.evaluate.judge import Judge, judge_folder
 
 __all__ = ["eval_command"]
@@ -64,14 +65,16 @@ class _Wanted:
     ] = None
     media: Annotated[str | None, typer.Option(help="fleurs, wenetspeech: folder of the recordings.")] = None
     adapter: Annotated[
-        str | None, typer.Option(help="storybook-subject: moma, ip-adapter or background-swap [moma].")
-    ] = None
+        str | None,
+        typer.Option(help="storybook-subject: moma, ip-adapter or background-swap; -subjects: moma, words or "
+                     "full-words [moma]."),
+    ] = None  # fmt: skip
     adapter_from: Annotated[
         str | None,
         typer.Option(help="storybook-subject: file or folder of the IP-Adapter [the model's folder]."),
     ] = None
     strength: Annotated[
-        float | None, typer.Option(help="storybook-subject: how much references count [1].")
+        float | None, typer.Option(help="storybook-subject, -subjects: how much references count [1].")
     ] = None
     clip: Annotated[
         str | None, typer.Option(help="storybook-subject: the CLIP for CLIP-I and CLIP-T [mini-clip].")
@@ -146,6 +149,8 @@ def eval_command(
         say(json.dumps(report.to_dict(), ensure_ascii=False))
     else:
         out.print(report_table(report))
+        for title, matrix in report.matrices.items():
+            out.print(matrix_table(title, matrix))
         for measure, remedy in getattr(chosen, "left_out", {}).items():
             note(f"{measure} is left out; {remedy}")
         say(f"log and report: {log}")

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from gesso.canvas.canvas import Canvas
 from gesso.canvas.parts import Region
-from gesso.canvas.sketch import RGB, Rectangle, chip, free_place, ink, mix, scaled
+from gesso.canvas.sketch import RGB, Rectangle, chip, free_place, ink, mix, named, scaled
 from gesso.core.errors import UsageError
 
 __all__ = [
@@ -85,7 +85,9 @@ def draw_layout(canvas: Canvas, columns: int = WIDEST) -> Text:
 
 def region_table(canvas: Canvas) -> Table:
     """What a canvas holds, a line for each region, the farthest first; the background is the first line."""
-    heads = ("", "what", "place", "area", "depth", "colour")
+    heads = ["", "what", "place", "area", "depth", "colour"]
+    if any(region.subject for region in canvas.regions):
+        heads.append("subject")
     table = Table(*heads, box=None, pad_edge=False, header_style="dim")
     ground = canvas.background
     table.add_row(
@@ -99,6 +101,7 @@ def region_table(canvas: Canvas) -> Table:
             region.area.removeprefix("a ").removesuffix(" area"),
             f"{region.distance_to_viewer:g}",
             _swatch(region.colour, region.rgb),
+            *([Text(region.subject or "")] if "subject" in heads else []),
         )
     return table
 
@@ -163,7 +166,7 @@ def _edge(box: _Box, x: int, y: int) -> str:
 
 def _name(sheet: list[list[_Cell]], box: _Box, taken: list[Rectangle]) -> None:
     """Write number and description into a box, where no other name stands."""
-    said = _cut(f" {box.number} {in_one_line(box.region.description)} ", box.right - box.left - 2)
+    said = _cut(f" {box.number} {in_one_line(named(box.region))} ", box.right - box.left - 2)
     place = free_place(box.edges, (cell_len(said), 1), 1, taken)
     taken.append(place)
     x, y = int(place[0]), int(place[1])

@@ -147,18 +147,15 @@ class PainterOptions:
         from gesso.engines.paint_build import load_paint_engine
 
         name = self.painter or (like.painter if like else DEFAULT_PAINTER)
-        loading = self.loading(options)
         with err.status(f"loading {escape(name)}"):
             quiet_transformers()
-            if like is not None:
-                loading = _alike(loading, like, same=self.painter is None)
-            return load_paint_engine(name, loading)
+            return load_paint_engine(name, self.loading(options, like))
 
-    def loading(self, options: "LoadOptions") -> "PaintLoading":
-        """How the model is loaded, whichever it is."""
+    def loading(self, options: "LoadOptions", like: "PaintRecipe | None" = None) -> "PaintLoading":
+        """How the model is loaded, whichever it is; arguments as in `load`."""
         from gesso.engines.paint_build import PaintLoading
 
-        return PaintLoading(
+        loading = PaintLoading(
             device=options.device,
             vram=self.vram,
             lora=tuple(self.lora or ()),
@@ -166,6 +163,7 @@ class PainterOptions:
             vae=self.vae,
             threads=options.threads,
         )
+        return loading if like is None else _alike(loading, like, same=self.painter is None)
 
 
 def _alike(loading: "PaintLoading", like: "PaintRecipe", *, same: bool) -> "PaintLoading":

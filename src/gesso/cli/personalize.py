@@ -9,7 +9,7 @@ from gesso.cli.options import with_settings
 from gesso.cli.output import say
 from gesso.cli.paint_options import OutOptions, PainterOptions, PictureOptions
 from gesso.cli.paint_watch import watching
-from gesso.cli.subject_options import AdapterOptions, SubjectOptions, read_reference
+from gesso.cli.subject_options import AdapterOptions, SubjectOptions
 from gesso.cli.upscale import upscaler_for
 from gesso.engines.options import LoadOptions
 
@@ -56,12 +56,13 @@ def personalize_command(
     picture.check()
     enlarge = upscaler_for(to, model, options)
     strength = look.strength()
-    image, where = read_reference(reference, mask, look.cutout)
+    origin = look.reference(reference, mask)
+    _, where = origin.read()  # before models are loaded: it may be that nothing stands out
     if keep_mask is not None:
         where.save(keep_mask)
     personalizer = by.load(model, options)
     settings = personalizer.engine.settings(picture.given, style=picture.style)
-    seen = personalizer.look(image, where, subject, fit=look.fit, threshold=look.threshold)
+    seen = personalizer.look_at(origin, subject)
     paintings = []
     with watching(personalizer.engine, to) as watch:
         for prompt in prompts:

@@ -10,13 +10,13 @@ from rich.markup import escape
 from gesso.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from PIL import Image as Pictures
-
     from gesso.cli.paint_options import PainterOptions
     from gesso.engines.options import LoadOptions
+    from gesso.engines.paint_record import PaintRecipe
     from gesso.engines.personalize import Personalizer
+    from gesso.engines.references import ReferenceFile
 
-__all__ = ["DEFAULT_ADAPTER", "AdapterOptions", "SubjectOptions", "read_reference"]
+__all__ = ["DEFAULT_ADAPTER", "AdapterOptions", "SubjectOptions", "refuse_options"]
 
 DEFAULT_ADAPTER: Final = "mini-moma"
 
@@ -56,6 +56,17 @@ class SubjectOptions:
         int, _subject("Grey levels of the mask above this are subject [0, as in the original].")
     ] = 0
 
+    def reference(self, file: Path, mask: Path | None = None) -> "ReferenceFile":
+        """A reference that is looked at as the options say."""
+        from gesso.engines.references import ReferenceFile
+
+        return ReferenceFile(file=file, mask=mask, cutout=self.cutout, fit=self.fit, threshold=self.threshold)
+
+    @property
+    def chosen(self) -> list[str]:
+        """Names of the options that were given."""
+        return [each.name for each in fields(self) if getattr(self, each.name) != each.default]
+
     def strength(self) -> float:
         """How much the reference counts; what is unusual is said.
 
@@ -63,7 +74,7 @@ class SubjectOptions:
             UsageError: it is negative or no number.
         """
         from gesso.cli.output import note
-        from gesso.engines.personalize import MODES, strength_warning
+        from gesso.engines.subject_words import MODES, strength_warning
 
         mode: Literal["context", "texture"] = "texture" if self.texture else "context"
         if self.subject_strength is None:
@@ -91,29 +102,46 @@ class AdapterOptions:
     ] = None
     encoder: Annotated[str | None, _adapter("Folder of IP-Adapter's CLIP, if it lies elsewhere.")] = None
 
-    def refuse(self, look: SubjectOptions) -> None:
+    def refuse(self, look: SubjectOptions, references: Path | None) -> None:
         """Refuse what means nothing without a subject.
+
+        Args:
+            look: how references are looked at.
+            references: where they lie.
 
         Raises:
             UsageError: names the option.
         """
-        given = [each.name for part in (self, look) for each in fields(part)
-                 if getattr(part, each.name) != each.default]  # fmt: skip
-        if given:
-            raise UsageError(
-                f"--{given[0].replace('_', '-')} came without a --subject; add one, or leave it out"
-            )
+        given = [each.name for each in fields(self) if getattr(self, each.name) != each.default]
+        given += [] if references is None else ["references"]
+        refuse_options([*given, *look.chosen], "came without a --subject; add one, or leave it out")
 
-    def load(self, model: "PainterOptions", options: "LoadOptions") -> "Personalizer":
-        """Load adapter and painter."""
+    def load(
+        self, model: "PainterOptions", options: "LoadOptions", like: "PaintRecipe | None" = None
+    ) -> "Personalizer":
+        """Load adapter and painter.
+
+        Args:
+            model: the painter, and how it is loaded.
+            options: device and threads.
+            like: of a picture; what was not given is taken from it.
+        """
         from gesso.cli.loading import quiet_transformers
         from gesso.cli.output import err
+        from gesso.engines.personalize_build import DEFAULT_PAINTER as PUBLISHED_WITH
         from gesso.engines.personalize_build import SubjectLoading, load_personalizer
 
-        name = self.adapter or DEFAULT_ADAPTER
+        noted = (
+            next((note.adapter for each in like.history for note in each.subjects), None) if like else None
+        )
+        name = self.adapter or noted or DEFAULT_ADAPTER
+        painter = model.painter
+        # an adapter knows the painter it was published with, and the autoencoder of that
+        if painter is None and like is not None and like.painter != PUBLISHED_WITH:
+            painter = like.painter
         loading = SubjectLoading(
-            painter=model.painter,
-            paint=model.loading(options),
+            painter=painter,
+            paint=model.loading(options, like),
             language=self.language,
             encoder=self.encoder,
             bits=self.bits,
@@ -123,20 +151,11 @@ class AdapterOptions:
             return load_personalizer(name, loading)
 
 
-def read_reference(
-    source: str | Path, mask: str | Path | None, cutout: Cutout
-) -> "tuple[Pictures.Image, Pictures.Image]":
-    """A reference and its mask: from a file, else from its transparency, else found in it.
+def refuse_options(names: list[str], why: str) -> None:
+    """Refuse the first of some options that nothing heeds.
 
     Raises:
-        MediaError: a picture cannot be read.
-        UsageError: nothing stands out in it.
-        MissingExtraError: what is to find it is not installed.
+        UsageError: there is one.
     """
-    from gesso.media.cutout import cut_out
-    from gesso.media.images import load_image, load_with_alpha
-
-    image, alpha = load_with_alpha(source)
-    if mask is not None:
-        return image, load_image(mask).convert("L")
-    return image, cut_out(image, cutout) if alpha is None else alpha
+    if names:
+        raise UsageError(f"--{names[0].replace('_', '-')} {why}")

@@ -39,7 +39,7 @@ def reading_of(path: str | Path, *, published: bool = False) -> Reading:
 
     Args:
         path: a canvas program, a planner's reply with one in it, a canvas as JSON, or a picture that gesso
-            painted; "-" is standard input.
+            painted; "-" is standard input. Regions of all but replies may name subjects.
         published: take only programs, and find them by the original's rules alone, see `read_canvas`.
 
     Raises:
@@ -58,7 +58,7 @@ def reading_of(path: str | Path, *, published: bool = False) -> Reading:
         raise CanvasError("there is something else than UTF-8 text; save the file as UTF-8", line) from error
     if text.lstrip().startswith("{") and not published:
         return Reading(_from_json(text))
-    return read_canvas(text, published=published)
+    return read_canvas(text, published=published, subjects=True)
 
 
 def write_canvas(canvas: Canvas, path: str | Path) -> None:

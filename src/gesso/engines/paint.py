@@ -12,13 +12,15 @@ from gesso.canvas.layout import canvas_picture
 from gesso.canvas.styles import style_named
 from gesso.config.load import build
 from gesso.core.errors import UnknownNameError, UsageError
-from gesso.diffusion.conditions import prompts_of
+from gesso.diffusion.conditions import RegionPrompt, prompts_of
 from gesso.diffusion.denoise import Watch
+from gesso.diffusion.guide_subject import Cast
 from gesso.diffusion.latents import Inpaint
 from gesso.diffusion.pipeline import Painter
 from gesso.diffusion.settings import PaintSettings
 from gesso.engines.paint_boxes import changed_boxes, white_boxes
-from gesso.engines.paint_recipe import Painting, pixel_digest
+from gesso.engines.paint_checks import require_subjects
+from gesso.engines.paint_recipe import Painting, pixel_digest, source_of
 from gesso.engines.paint_record import PaintModelInfo, PaintRecipe, made_here, model_told
 
 __all__ = ["PaintEngine", "PaintModelInfo", "changed_boxes"]
@@ -84,10 +86,12 @@ class PaintEngine:
             One painting for each of the batch.
 
         Raises:
-            UsageError: settings do not fit each other, the model or the machine's memory.
+            UsageError: settings do not fit each other, the model or the machine's memory, or the canvas has
+                subjects, which a painter alone does not look at.
             UnknownNameError: there is no such style.
             PaintingCancelledError: `watch` stopped it.
         """
+        require_subjects(canvas, [])
         settings = settings or self.settings({}, style=style)
         start = "noise" if settings.strength == 1 else "canvas"
         recipe = self.recipe(canvas, settings, style=style, start=start)
@@ -96,7 +100,7 @@ class PaintEngine:
                 raise UsageError("a picture to begin from came, but strength is 1, which paints over all of "
                                  "it; choose one below, such as 0.6")  # fmt: skip
             recipe = replace(recipe, start="picture", source=pixel_digest(picture))
-        return self._painted(recipe, picture, watch)
+        return self.painted(recipe, picture, watch)
 
     def repaint(
         self,
@@ -125,25 +129,10 @@ class PaintEngine:
             UsageError: there is no box, the settings do not fit, or another model painted the picture.
             PaintingCancelledError: `watch` stopped it.
         """
-        before = painting.recipe
-        if before.upscaled:
-            raise UsageError("the picture was made larger after it was painted; repaint it as it was before, "
-                             "and upscale it then")  # fmt: skip
-        self._require_same(before)
-        now = canvas or before.canvas
-        recipe = self.recipe(
-            now,
-            settings or painting.part_settings(now),
-            style=style or before.style,
-            start="picture",
-            source=pixel_digest(painting.image),
-            before=before,
-            boxes=tuple(changed_boxes(before.canvas, now) if boxes is None else boxes),
-            feather=feather,
-            wish=before.wish,
-            planner=before.planner,
-        )
-        return self._painted(recipe, painting.image, watch)[0]
+        now = canvas or painting.recipe.canvas
+        require_subjects(now, [])
+        recipe = self.part_recipe(painting, boxes, settings, canvas=now, style=style, feather=feather)
+        return self.painted(recipe, painting.image, watch)[0]
 
     def remake(
         self, recipe: PaintRecipe, *, source: Pictures.Image | None = None, watch: Watch | None = None
@@ -163,34 +152,44 @@ class PaintEngine:
             UsageError: the recipe is another model's, wants a picture that did not come, or none that did.
         """
         recipe = recipe.painted
-        self._require_same(recipe)
+        self.require_same(recipe)
         if any(each.subjects for each in recipe.history):
-            raise UsageError("the picture shows subjects by references, which its recipe lacks; paint it "
-                             "once more with gesso personalize or paint --subject")  # fmt: skip
-        first, *later = recipe.history
-        if first.start != "picture" and source is not None:
-            raise UsageError("a picture to begin from came, but this one began from none; leave it out")
-        if first.start == "picture" and (source is None or pixel_digest(source) != first.source):
-            raise UsageError("the picture began from another one, which its recipe does not hold; give the "
-                             "same picture to begin from")  # fmt: skip
-        painting = self._painted(first, source, watch)[first.number]
-        for each in later:
-            painting = self._painted(each, painting.image, watch)[each.number]
+            raise UsageError("the picture shows subjects by references, which a painter alone does not look "
+                             "at; paint it with gesso paint, or remake_with_subjects")  # fmt: skip
+        below = source_of(recipe, source)
+        for each in recipe.history:
+            painting = self.painted(each, below, watch)[each.number]
+            below = painting.image
         return painting
 
-    def _painted(
-        self, recipe: PaintRecipe, below: Pictures.Image | None, watch: Watch | None
+    def painted(
+        self,
+        recipe: PaintRecipe,
+        below: Pictures.Image | None = None,
+        watch: Watch | None = None,
+        *,
+        prompts: Sequence[RegionPrompt] | None = None,
+        cast: Cast | None = None,
     ) -> list[Painting]:
-        """The batch of a recipe, painted over what lies below, if anything does."""
+        """The batch of a recipe of this model, painted over what lies below, if anything does.
+
+        Args:
+            recipe: how.
+            below: the picture that painting begins from, or a part of which is painted anew.
+            watch: as in `paint`.
+            prompts: what is told; None tells the canvas.
+            cast: subjects that are to be in it.
+        """
         inpaint = None
         if recipe.before is not None and below is not None:
             inpaint = Inpaint(below, white_boxes(recipe.boxes, below.size), recipe.feather)
         try:
             pictures = self.painter.paint(
-                prompts_of(recipe.canvas, style_named(recipe.style)),
+                prompts_of(recipe.canvas, style_named(recipe.style)) if prompts is None else prompts,
                 recipe.settings,
                 initial_latent=self._start(recipe, below),
                 inpaint=inpaint,
+                cast=cast,
                 watch=watch,
             )
         except torch.OutOfMemoryError as error:
@@ -226,8 +225,41 @@ class PaintEngine:
             **more,
         )
 
-    def _require_same(self, recipe: PaintRecipe) -> None:
-        """Refuse recipes of other weights: the picture would be another one."""
+    def part_recipe(
+        self,
+        painting: Painting,
+        boxes: Sequence[Box] | None,
+        settings: PaintSettings | None,
+        *,
+        canvas: Canvas,
+        style: str | None = None,
+        feather: int = 8,
+    ) -> PaintRecipe:
+        """The recipe of a picture parts of which are painted anew; arguments and errors as in `repaint`."""
+        before = painting.recipe
+        if before.upscaled:
+            raise UsageError("the picture was made larger after it was painted; repaint it as it was before, "
+                             "and upscale it then")  # fmt: skip
+        self.require_same(before)
+        return self.recipe(
+            canvas,
+            settings or painting.part_settings(canvas),
+            style=style or before.style,
+            start="picture",
+            source=pixel_digest(painting.image),
+            before=before,
+            boxes=tuple(changed_boxes(before.canvas, canvas) if boxes is None else boxes),
+            feather=feather,
+            wish=before.wish,
+            planner=before.planner,
+        )
+
+    def require_same(self, recipe: PaintRecipe) -> None:
+        """Refuse recipes of other weights: the picture would be another one.
+
+        Raises:
+            UsageError: names both models.
+        """
         for each in recipe.history:
             if each.weights != self.info.weights:
                 theirs = model_told(each.painter, each.loras, each.weights)

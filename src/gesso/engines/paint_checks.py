@@ -8,18 +8,20 @@ from collections.abc import Sequence
 from math import isfinite
 from typing import Final
 
-from gesso.canvas.canvas import Box
+from gesso.canvas.canvas import Box, Canvas
 from gesso.canvas.vocabulary import GRID
 from gesso.core.errors import UnsupportedError, UsageError
 from gesso.diffusion.settings import PaintSettings
 from gesso.media.images import MAX_PIXELS
 
-__all__ = ["check_parts", "check_settings"]
+__all__ = ["check_parts", "check_settings", "check_subjects", "require_subjects"]
 
 MAX_STEPS: Final = 1000
 """Noise levels that the models were trained at; more steps than these would repeat some."""
 
 MAX_BATCH: Final = 256
+MAX_STRENGTH: Final = 10
+"""Of a subject; from 1.2 on the reference's pixels show through."""
 
 
 def check_settings(settings: PaintSettings, number: int) -> None:
@@ -78,6 +80,44 @@ def check_parts(
     # a wider border leaves nothing inside, and costs memory
     widest = min(below)
     _require("feather", feather, 0 <= feather <= widest, f"0 to {widest} pixels, the picture's shorter side")
+
+
+def check_subjects(numbers: Sequence[int], strengths: Sequence[float], regions: int) -> None:
+    """Refuse subjects that cannot be where a recipe has them.
+
+    Args:
+        numbers: of the regions they stand in; 0 is the whole picture.
+        strengths: how much each counts.
+        regions: how many the canvas has.
+
+    Raises:
+        UsageError: says what does not fit.
+    """
+    if 0 in numbers and len(numbers) > 1:
+        raise UsageError(
+            f"{len(numbers)} subjects came, one of them for the whole picture; give each its region"
+        )
+    for number in numbers:
+        _require("region", number, 0 <= number <= regions, f"of a canvas with {regions}, counted from 1")
+    for strength in strengths:
+        _require("subject strength", strength, 0 <= strength <= MAX_STRENGTH, f"in 0..{MAX_STRENGTH}")
+
+
+def require_subjects(canvas: Canvas, given: Sequence[int]) -> None:
+    """Refuse to paint a canvas without a subject that it names.
+
+    Args:
+        canvas: what is painted.
+        given: numbers of regions, counted from 1, whose subjects were looked at.
+
+    Raises:
+        UsageError: names the first that is missing.
+    """
+    for number, region in enumerate(canvas.regions, 1):
+        if region.subject is not None and number not in given:
+            raise UsageError(f"region {number} of the canvas has the subject {region.subject}, which was not "
+                             "looked at; paint it with gesso paint or a Personalizer, or take the subject "
+                             "away with gesso.canvas.edit.set_subject")  # fmt: skip
 
 
 def _is_box(box: Box) -> bool:

@@ -26,6 +26,7 @@ __all__ = [
     "pixel_digest",
     "save_noted",
     "save_painting",
+    "source_of",
 ]
 
 FIELD: Final = "gesso"
@@ -69,6 +70,21 @@ class Painting:
 def pixel_digest(image: Pictures.Image) -> str:
     """16 hexadecimal digits that change with the size and any pixel."""
     return sha256(repr(image.size).encode() + image.convert("RGB").tobytes()).hexdigest()[:16]
+
+
+def source_of(recipe: PaintRecipe, source: Pictures.Image | None) -> Pictures.Image | None:
+    """The picture that the first picture of a recipe's history began from.
+
+    Raises:
+        UsageError: it did not come, or one that is not wanted.
+    """
+    first = recipe.history[0]
+    if first.start != "picture" and source is not None:
+        raise UsageError("a picture to begin from came, but this one began from none; leave it out")
+    if first.start == "picture" and (source is None or pixel_digest(source) != first.source):
+        raise UsageError("the picture began from another one, which its recipe does not hold; give the "
+                         "same picture to begin from")  # fmt: skip
+    return source
 
 
 def save_painting(painting: Painting, path: str | Path) -> Path:

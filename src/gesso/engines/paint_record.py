@@ -14,7 +14,9 @@ from gesso.config.load import build
 from gesso.core.errors import UnsupportedError
 from gesso.diffusion.settings import PaintSettings
 from gesso.diffusion.upscale_settings import UpscaleSettings
-from gesso.engines.paint_checks import check_parts, check_settings
+from gesso.engines.paint_checks import check_parts, check_settings, check_subjects
+from gesso.media.cutout import Cutout
+from gesso.media.subjects import Fit
 
 __all__ = [
     "MAX_LAYERS",
@@ -102,6 +104,11 @@ class SubjectNote:
         seed: of the noise it was looked at under.
         adapter: name or path of the adapter.
         weights: digest of the adapter's weights.
+        file: name of the reference's file, without a folder; "" if it was a picture in memory.
+        mask_file: name of its mask's file, if it was given one.
+        cutout: how the subject was found where neither mask nor transparency told it.
+        fit: what became of its shape.
+        threshold: grey levels of the mask above this were subject.
     """
 
     noun: str
@@ -113,6 +120,11 @@ class SubjectNote:
     seed: int = 0
     adapter: str = ""
     weights: str = ""
+    file: str = ""
+    mask_file: str = ""
+    cutout: Cutout = "contrast"
+    fit: Fit = "keep"
+    threshold: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,6 +200,8 @@ class PaintRecipe:
         check_settings(self.settings, self.number)
         below = None if self.before is None else self.before.size
         check_parts(self.settings, below, self.boxes, self.feather)
+        numbers = [each.region for each in self.subjects]
+        check_subjects(numbers, [each.strength for each in self.subjects], len(self.canvas.regions))
         if len(self.history) > MAX_LAYERS:
             raise _too_deep()
 

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal, Protocol
 
-import torch
 from PIL import Image as Pictures
 from torch import Tensor
 
@@ -18,16 +17,14 @@ from gesso.diffusion.settings import PaintSettings
 from gesso.diffusion.subject_adapter import SubjectAdapter
 from gesso.diffusion.subjects import Subject, SubjectFeatures
 from gesso.engines.paint import PaintEngine
+from gesso.engines.paint_checks import require_subjects
 from gesso.engines.paint_recipe import Painting, pixel_digest
-from gesso.engines.paint_record import PaintRecipe, SubjectNote, made_here
+from gesso.engines.paint_record import PaintRecipe, SubjectNote
+from gesso.engines.references import ReferenceFile
+from gesso.engines.subject_words import MODES, region_words, require_named
 from gesso.media.subjects import Fit, Reference, prepare_reference
 
-__all__ = ["MODES", "Eyes", "Mode", "Personalizer", "SeenSubject", "strength_warning"]
-
-Mode = Literal["context", "texture"]
-
-MODES: Final[dict[Mode, tuple[float, float]]] = {"context": (1.0, 1.2), "texture": (0.4, 0.6)}
-"""What changes about a subject: its usual strength, and the highest that works (bytedance/MoMA, README)."""
+__all__ = ["Eyes", "Personalizer", "Placed", "SeenSubject"]
 
 WHOLE: Final = ((1.0,),)
 """The mask of a text that holds everywhere."""
@@ -50,12 +47,18 @@ class SeenSubject:
         reference: picture and mask.
         features: of its picture in the painter; None where the adapter reads none.
         seed: of the noise under which they were read.
+        origin: the files they are from; None for pictures in memory.
     """
 
     noun: str
     reference: Reference
     features: SubjectFeatures | None
     seed: int = 0
+    origin: ReferenceFile | None = None
+
+
+Placed = tuple[int, SeenSubject]
+"""Number of a region, counted from 1 in the order of the program, and who stands there."""
 
 
 class Personalizer:
@@ -123,6 +126,12 @@ class Personalizer:
             features = self.engine.painter.features(reference, noun, self.adapter, seed)
         return SeenSubject(noun, reference, features, seed)
 
+    def look_at(self, origin: ReferenceFile, noun: str, *, seed: int = 0) -> SeenSubject:
+        """Look at a reference on the disk, which recipes then name; errors of `look`, `read_reference`."""
+        image, mask = origin.read()
+        seen = self.look(image, mask, noun, seed=seed, fit=origin.fit, threshold=origin.threshold)
+        return replace(seen, origin=origin)
+
     def paint(
         self,
         seen: SeenSubject,
@@ -144,20 +153,17 @@ class Personalizer:
         Raises:
             UsageError: the prompt does not name the subject, or settings do not fit.
         """
-        _require_named(seen.noun, prompt)
+        require_named(seen.noun, prompt)
         settings = settings or self.engine.defaults
         canvas = Canvas(GlobalDescription(prompt, (), "", "white"))
-        text = f"photo of a {seen.noun}. {prompt}" if self._opening else prompt
-        cast = self._cast([self._subject(seen, prompt, 0, strength)])
-        prompts = (RegionPrompt(WHOLE, (text,)),)
         notes = (self._note(seen, prompt, 0, strength),)
         recipe = self.engine.recipe(canvas, settings, style="sentences", subjects=notes)
-        return self._painted(prompts, cast, recipe, watch)
+        return self.painted(recipe, [seen], watch=watch)
 
     def paint_canvas(
         self,
         canvas: Canvas,
-        seen: Sequence[tuple[int, SeenSubject]],
+        seen: Sequence[Placed],
         settings: PaintSettings | None = None,
         *,
         strength: float = MODES["context"][0],
@@ -169,95 +175,92 @@ class Personalizer:
         Args:
             canvas: what to paint.
             seen: number of a region, counted from 1 in the canvas's order, and who stands in it.
-            settings: None takes the painter's defaults.
+            settings: None takes the painter's defaults; with a strength below 1, painting begins from the
+                canvas's colours.
             strength: how much the references' features count.
             style: how the canvas is told.
             watch: who is told about the steps and may stop them.
 
         Raises:
-            UsageError: a region is not there or does not name its subject, or settings do not fit.
+            UsageError: a region is not there or does not name its subject, one that the canvas names did not
+                come, or settings do not fit.
             UnsupportedError: the guidance knows no subjects.
         """
         settings = settings or self.engine.defaults
-        subjects, notes = [], []
-        for number, each in seen:
-            told = _told(canvas, number, each.noun)
-            place = [region.region for region in canvas.conditions].index(canvas.regions[number - 1])
-            subjects.append(self._subject(each, told, place, strength))
-            notes.append(self._note(each, told, number, strength))
-        prompts = prompts_of(canvas, style_named(style))
-        recipe = self.engine.recipe(canvas, settings, style=style, subjects=tuple(notes))
-        return self._painted(prompts, self._cast(subjects), recipe, watch)
+        start = "noise" if settings.strength == 1 else "canvas"
+        notes = self.notes(canvas, seen, strength)
+        recipe = self.engine.recipe(canvas, settings, style=style, start=start, subjects=notes)
+        return self.painted(recipe, [each for _, each in seen], watch=watch)
 
-    def _subject(self, seen: SeenSubject, prompt: str, region: int, strength: float) -> Subject:
+    def notes(self, canvas: Canvas, seen: Sequence[Placed], strength: float) -> tuple[SubjectNote, ...]:
+        """What a recipe notes about the subjects in the regions of a canvas; errors as in `paint_canvas`."""
+        require_subjects(canvas, [number for number, _ in seen])
+        return tuple(
+            self._note(each, region_words(canvas, number, each.noun), number, strength)
+            for number, each in seen
+        )
+
+    def painted(
+        self,
+        recipe: PaintRecipe,
+        seen: Sequence[SeenSubject],
+        below: Pictures.Image | None = None,
+        watch: Watch | None = None,
+    ) -> list[Painting]:
+        """The batch of a recipe.
+
+        Args:
+            recipe: notes every subject.
+            seen: what each note is of, in their order.
+            below: the picture that painting begins from, or a part of which is painted anew.
+            watch: who is told about the steps and may stop them.
+
+        Raises:
+            UnsupportedError: the guidance knows no subjects.
+            UsageError: settings do not fit.
+        """
+        if not recipe.subjects:
+            return self.engine.painted(recipe, below, watch)
+        canvas = recipe.canvas
+        places = [condition.region for condition in canvas.conditions]
+        subjects = [
+            self._subject(each, note, places.index(canvas.regions[note.region - 1]) if note.region else 0)
+            for note, each in zip(recipe.subjects, seen, strict=True)
+        ]
+        prompts: Sequence[RegionPrompt] = prompts_of(canvas, style_named(recipe.style))
+        whole = recipe.subjects[0]
+        if not whole.region:
+            text = f"photo of a {whole.noun}. {whole.prompt}" if self._opening else whole.prompt
+            prompts = [RegionPrompt(WHOLE, (text,))]
+        cast = Cast(self.adapter, tuple(subjects), follows=self.adapter.references)
+        return self.engine.painted(recipe, below, watch, prompts=prompts, cast=cast)
+
+    def _subject(self, seen: SeenSubject, note: SubjectNote, place: int) -> Subject:
         painter = self.engine.painter
-        tokens = self.eyes.tokens(seen.reference, seen.noun, prompt)
+        tokens = self.eyes.tokens(seen.reference, seen.noun, note.prompt)
         tokens = tokens.to(painter.device, painter.plan.precision.model)
         # without features of the reference, its tokens are all that can count more or less
-        scale = 1.0 if self.adapter.references else strength
-        return Subject(seen.noun, tokens, seen.features, strength=strength, token_scale=scale, region=region)
-
-    def _cast(self, subjects: Sequence[Subject]) -> Cast:
-        return Cast(self.adapter, tuple(subjects), follows=self.adapter.references)
+        scale = 1.0 if self.adapter.references else note.strength
+        return Subject(
+            seen.noun, tokens, seen.features, strength=note.strength, token_scale=scale, region=place
+        )
 
     def _note(self, seen: SeenSubject, prompt: str, region: int, strength: float) -> SubjectNote:
-        mask = Pictures.fromarray(seen.reference.mask)
-        return SubjectNote(
+        note = SubjectNote(
             noun=seen.noun,
             prompt=prompt,
             region=region,
             strength=strength,
             reference=pixel_digest(seen.reference.image),
-            mask=pixel_digest(mask),
+            mask=pixel_digest(Pictures.fromarray(seen.reference.mask)),
             seed=seen.seed,
             adapter=self.name,
             weights=self.weights,
         )
-
-    def _painted(
-        self, prompts: Sequence[RegionPrompt], cast: Cast, recipe: PaintRecipe, watch: Watch | None
-    ) -> list[Painting]:
-        painter = self.engine.painter
-        try:
-            pictures = painter.paint(prompts, recipe.settings, cast=cast, watch=watch)
-        except torch.OutOfMemoryError as error:
-            raise UsageError(
-                f"the GPU's memory does not suffice ({error}); choose a smaller size, batch or vram"
-            ) from error
-        made_with = made_here(str(painter.device), self.engine.info.vram)
-        return [
-            Painting.of(picture, replace(recipe, number=number, made_with=made_with))
-            for number, picture in enumerate(pictures)
-        ]
-
-
-def strength_warning(mode: Mode, strength: float) -> str | None:
-    """What to say of a strength that is too high for what is to change; None if it is not."""
-    usual, highest = MODES[mode]
-    if strength <= highest:
-        return None
-    return (
-        f"strength {strength:g} is above {highest:g}: the reference's pixels may show through; for a new "
-        f"{mode} {usual:g} is usual"
-    )
-
-
-def _require_named(noun: str, prompt: str) -> None:
-    words = prompt.lower()
-    if not all(word.lower() in words for word in noun.split()):
-        raise UsageError(
-            f"the prompt {prompt!r} does not contain the subject {noun!r}; name it there, as in "
-            f'"a {noun} on the beach"'
-        )
-
-
-def _told(canvas: Canvas, number: int, noun: str) -> str:
-    """What a canvas says of a region, with its background, as one prompt."""
-    if not 1 <= number <= len(canvas.regions):
-        raise UsageError(
-            f"subject {noun!r} is for region {number}, and the canvas has {len(canvas.regions)}; count "
-            "regions from 1, in the order of the program"
-        )
-    told = canvas.regions[number - 1].description
-    _require_named(noun, told)
-    return f"{told.rstrip('.')}, {canvas.background.description}"
+        origin = seen.origin
+        if origin is None:
+            return note
+        # names without folders: a recipe tells nobody how a disk is laid out, and may open nothing elsewhere
+        mask_file = "" if origin.mask is None else origin.mask.name
+        how = {name: getattr(origin, name) for name in ("cutout", "fit", "threshold")}
+        return replace(note, file=origin.file.name, mask_file=mask_file, **how)

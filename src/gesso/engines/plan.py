@@ -14,6 +14,7 @@ from gesso.canvas.notes import note_of
 from gesso.canvas.parse import Reading, read_canvas
 from gesso.canvas.spelling import Correction
 from gesso.canvas.stream import CanvasEvent, CanvasStream, Cleared
+from gesso.canvas.subjects import keep_subjects
 from gesso.core.errors import CanvasError, UsageError
 from gesso.core.messages import Message
 from gesso.core.sampling import Sampling
@@ -201,15 +202,25 @@ class _Making:
                 if not self._fits(messages):
                     raise _hopeless(error, len(refusals)) from error
             yield Cleared()
+        canvas, turn = self._with_subjects(turns, reading.canvas)
         return Plan(
-            canvas=reading.canvas,
+            canvas=canvas,
             reply=self._reply,
-            turns=(*turns[:-1], Turn(turns[-1].wish, self._reply)),
+            turns=(*turns[:-1], turn),
             corrections=reading.corrections,
             refusals=tuple(refusals),
             warnings=tuple(self._warnings),
             stats=self._stats,
         )
+
+    def _with_subjects(self, turns: tuple[Turn, ...], canvas: Canvas) -> tuple[Canvas, Turn]:
+        """The canvas with the subjects of the one that it was made from, and its turn."""
+        wish, before = turns[-1].wish, turns[-2].canvas if len(turns) > 1 else None
+        if before is None:
+            return canvas, Turn(wish, self._reply)
+        kept, lost = keep_subjects(before, canvas)
+        self._warnings += [f"no region calls for the subject {name} any more, so it is gone" for name in lost]
+        return kept, Turn(wish, self._reply, kept)
 
     def _attempt(self, messages: Sequence[Message]) -> Generator[CanvasEvent, None, Reading]:
         """Have a reply written and read it along; a statement that is refused ends it at once."""

@@ -1,13 +1,14 @@
 """The conversation a plan is made in: its turns, what of them fits the planner, and what it is told."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from gesso.canvas.canvas import Canvas
 from gesso.canvas.grammar import Layout, program_in
 from gesso.canvas.notes import canvas_note, note_of
 from gesso.canvas.parse import read_canvas
+from gesso.canvas.subjects import without_subjects
 from gesso.core.errors import CanvasError, UsageError
 from gesso.core.messages import Message, assistant, user
 from gesso.engines.plan_writers import Writer
@@ -21,10 +22,17 @@ LEAST: Final = 64
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One round of a conversation: what was wished, and the program that answered it."""
+    """One round of a conversation: what was wished, and the program that answered it.
+
+    Attributes:
+        wish: what was wished.
+        reply: the program, in words alone.
+        canvas: its canvas, where regions have subjects; planners are not told of these.
+    """
 
     wish: str
     reply: str
+    canvas: Canvas | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +61,9 @@ def with_canvas(turns: Sequence[Turn], canvas: Canvas | None, layout: Layout) ->
     if canvas is None:
         return tuple(turns)
     wish = turns[-1].wish if turns else _wish_for(canvas)
-    return (*turns[:-1], Turn(wish, program_in(canvas, layout)))
+    has_subjects = any(region.subject for region in canvas.regions)
+    program = program_in(without_subjects(canvas), layout)
+    return (*turns[:-1], Turn(wish, program, canvas if has_subjects else None))
 
 
 def _wish_for(canvas: Canvas) -> str:
@@ -73,7 +83,7 @@ def with_notes(turns: Sequence[Turn]) -> tuple[Turn, ...]:
             note = canvas_note(read_canvas(turn.reply).canvas)
         except CanvasError:  # of a model that wrote no canvas; it is told the reason by itself
             note = ""
-        noted.append(Turn(turn.wish, note + turn.reply))
+        noted.append(replace(turn, reply=note + turn.reply))
     return tuple(noted)
 
 

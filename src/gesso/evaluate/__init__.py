@@ -1,7 +1,8 @@
 """Evaluation: tasks with their scorers, resumable runs, and scores with count, standard error and seed."""
 
-from gesso.evaluate.report import Report, Score, report_table
+from gesso.evaluate.report import Report, report_table
 from gesso.evaluate.run import Plan, evaluate
+from gesso.evaluate.score import Score
 from gesso.evaluate.task import TASKS, Answers, Embeds, Record, Sample, Task
 
 __all__ = [

@@ -1,45 +1,16 @@
 """Scores of a whole evaluation: mean, standard error and count, in all and by kind of question."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from rich.table import Table
 
-from gesso.evaluate.scorers import mean_and_stderr, rate_and_stderr
+from gesso.evaluate.confusion import Matrix
+from gesso.evaluate.score import Score
 from gesso.evaluate.task import Record
 
-__all__ = ["Report", "Score", "report_table", "summarise"]
-
-# beyond any standard error, and the same on machines that add up in another order
-DIGITS = 6
-
-
-@dataclass(frozen=True, slots=True)
-class Score:
-    """A mean.
-
-    Attributes:
-        score: the mean, 0-1.
-        stderr: its standard error.
-        n: how many values it is the mean of.
-    """
-
-    score: float
-    stderr: float
-    n: int
-
-    @classmethod
-    def of(cls, values: Sequence[float]) -> "Score":
-        """The mean of some values."""
-        mean, stderr = mean_and_stderr(values)
-        return cls(round(mean, DIGITS), round(stderr, DIGITS), len(values))
-
-    @classmethod
-    def rate(cls, parts: Sequence[float], wholes: Sequence[float]) -> "Score":
-        """All parts over all wholes, such as a word error rate."""
-        rate, stderr = rate_and_stderr(parts, wholes)
-        return cls(round(rate, DIGITS), round(stderr, DIGITS), len(parts))
+__all__ = ["Report", "report_table", "summarise"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +26,7 @@ class Report:
         score: mean over the samples, 0-1.
         stderr: its standard error.
         scores: the same by kind of question, then further figures by name.
+        matrices: confusion matrices by title, of tasks that have some.
     """
 
     task: str
@@ -65,10 +37,14 @@ class Report:
     score: float
     stderr: float
     scores: Mapping[str, Score]
+    matrices: Mapping[str, Matrix] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """The report as JSON values."""
-        return asdict(self)
+        """The report as JSON values; no matrices where there are none."""
+        values = asdict(self)
+        if not self.matrices:
+            del values["matrices"]
+        return values
 
 
 def summarise(

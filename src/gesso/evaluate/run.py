@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from gesso.core.errors import GessoError, UsageError
+from gesso.evaluate.confusion import with_matrices
 from gesso.evaluate.log import SampleLog
 from gesso.evaluate.provenance import made_by
 from gesso.evaluate.report import Report, summarise
@@ -88,7 +89,9 @@ def evaluate(
             progress(done)
     # only tasks whose figures are no means have these
     whole, parts = summarise(records, getattr(task, "rates", None))
-    report = Report(task.name, model.name, task.split, plan.seed, whole.n, whole.score, whole.stderr, parts)
+    scores, matrices = with_matrices(parts)
+    of_all = whole.n, whole.score, whole.stderr
+    report = Report(task.name, model.name, task.split, plan.seed, *of_all, scores, matrices)
     if store:
         _write_report(store, report, settings)
     return report

@@ -32,6 +32,7 @@ TASKS: Final = LazyTable(
         "storybook-spoken": "gesso.evaluate.tasks.speech:StorybookSpoken",
         "storybook-signs": "gesso.evaluate.tasks.storybook:StorybookSigns",
         "storybook-subject": "gesso.evaluate.tasks.subject:StorybookSubject",
+        "storybook-subjects": "gesso.evaluate.tasks.subjects:StorybookSubjects",
         "storybook-vqa": "gesso.evaluate.tasks.storybook:StorybookVqa",
         "wenetspeech": "gesso.evaluate.tasks.recognition:WenetSpeech",
     },

@@ -1,4 +1,4 @@
-"""Pairs of scenes with one subject: as it is known, and as it is wanted in another picture."""
+"""Subjects of scenes: as each is known from a picture of its own, and as it is wanted in another picture."""
 
 from dataclasses import dataclass, replace
 from itertools import count
@@ -6,10 +6,13 @@ from random import Random
 
 from gesso.canvas.vocabulary import LOCATIONS
 from gesso.storybook.scene import PLACES, SIZES, Scene, Thing
-from gesso.storybook.splits import scene_at, split_of
+from gesso.storybook.splits import NOVEL_PAIRS, scene_at, split_of
 from gesso.storybook.words import words_of
 
-__all__ = ["SubjectPair", "subject_pair"]
+__all__ = ["SubjectGroup", "SubjectPair", "looks", "subject_group", "subject_pair"]
+
+GROUPS = (2, 3)
+"""How many subjects a picture of several has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,3 +56,63 @@ def subject_pair(split: str, seed: int, number: int, language: str = "en") -> Su
     told = (words.a(thing.kind), words.locations[thing.location], words.places[place])
     prompt = "".join((told[2], told[1], told[0])) if language == "zh" else " ".join(told)
     return SubjectPair(reference, target, words.kinds[thing.kind], prompt)
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectGroup:
+    """Several subjects that are to stand in one picture, no two of which look alike.
+
+    Attributes:
+        target: the picture wanted.
+        references: how each of its things, in reading order, is known: a scene of this thing alone.
+    """
+
+    target: Scene
+    references: tuple[Scene, ...]
+
+    @property
+    def subjects(self) -> tuple[Thing, ...]:
+        """The subjects as they are in the target, in reading order."""
+        return self.target.reading_order
+
+
+def subject_group(split: str, seed: int, number: int) -> SubjectGroup:
+    """Group `number` of a stream, whose target belongs to a split; the same for the same arguments.
+
+    References are of the same split; of a target of novel pairs, things of known pairs are from "test".
+    """
+    for attempt in count():
+        target = scene_at(split, seed, _number(number, attempt), counts=GROUPS, sign_rate=0)
+        if len({looks(thing) for thing in target.things}) == len(target.things):
+            break
+    known = [_alone(thing, split, f"{split}/{seed}/{number}/{place}")
+             for place, thing in enumerate(target.reading_order)]  # fmt: skip
+    return SubjectGroup(target, tuple(known))
+
+
+def looks(thing: Thing) -> tuple[str, str, str, str | None]:
+    """What a subject is known by: kind, colour, pattern and the colour of that."""
+    return thing.kind, thing.colour, thing.pattern, thing.second_colour
+
+
+def _number(number: int, attempt: int) -> int:
+    """Place in the stream of scenes: attempts of one group meet those of no other below a million."""
+    return number + 1_000_000 * attempt
+
+
+def _alone(thing: Thing, split: str, stream: str) -> Scene:
+    """A scene of a split with nothing but this subject, somewhere else and in another size."""
+    wanted = "test" if split == "novel" and (thing.kind, thing.colour) not in NOVEL_PAIRS else split
+    for attempt in count():
+        rng = Random(f"{stream}/{attempt}")
+        place = rng.choice(PLACES)
+        moved = replace(
+            thing,
+            location=rng.choice([each for each in sorted(LOCATIONS) if each != thing.location]),
+            offset="no offset",
+            size=rng.choice(sorted(SIZES)),
+        )
+        scene = Scene(rng.getrandbits(48), place, (moved,))
+        if split_of(scene) == wanted:
+            break
+    return scene

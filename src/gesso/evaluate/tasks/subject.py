@@ -23,14 +23,25 @@ from gesso.evaluate.task import Model, Record, Sample
 from gesso.evaluate.tasks.fresh import groups, require_fresh
 from gesso.storybook.draw import draw_with_map
 from gesso.storybook.judging import crop
-from gesso.storybook.scene import Thing
+from gesso.storybook.scene import Scene, Thing
 from gesso.storybook.subjects import SubjectPair, subject_pair
 from gesso.storybook.where import place_seen
 
 if TYPE_CHECKING:  # diffusers is an extra, and without it there is no painter to evaluate
     from gesso.diffusion.settings import PaintSettings
 
-__all__ = ["ADAPTERS", "Personalizes", "StorybookSubject", "SubjectSample", "swap_background"]
+__all__ = [
+    "ADAPTERS",
+    "Adapts",
+    "Personalizes",
+    "StorybookSubject",
+    "SubjectSample",
+    "kept",
+    "look_at_scene",
+    "personalizer_of",
+    "settings_for",
+    "swap_background",
+]
 
 ADAPTERS: Final = ("moma", "ip-adapter", "background-swap")
 """What puts the subject into the picture: the model, an IP-Adapter on the same painter, or scissors."""
@@ -143,9 +154,7 @@ class StorybookSubject:
     def paint(self, painter: Personalizes, sample: SubjectSample) -> tuple[Image.Image, Image.Image]:
         """The picture of one sample, and its reference."""
         settings = self._painting(painter, sample.noise)
-        image, numbered = draw_with_map(sample.pair.reference, settings.size[0])
-        mask = Image.fromarray((numbered > 0).astype(np.uint8) * 255)
-        seen = painter.look(image, mask, sample.pair.noun)
+        seen, image, mask = look_at_scene(painter, sample.pair.reference, sample.pair.noun, settings.size[0])
         if self.adapter == "background-swap":
             # the painter's own picture of the words, with the reference's cut-out pasted over it
             (painted,) = painter.paint(seen, sample.pair.prompt, settings, strength=0.0)
@@ -162,7 +171,7 @@ class StorybookSubject:
         place = place_seen(picture, wanted.box) == sample.pair.target.place
         located = verdicts[0].kind == wanted.kind
         figures = {
-            "subject": any(_kept(wanted, verdict) for verdict in verdicts),
+            "subject": any(kept(wanted, verdict) for verdict in verdicts),
             "context": located and place,
             "located": located,
             "place": place,
@@ -175,7 +184,7 @@ class StorybookSubject:
 
     def _painter(self, model: Model) -> Personalizes:
         """What paints: the model, or an IP-Adapter on its painter with its settings."""
-        own = _personalizer(model, self.name)
+        own = personalizer_of(model, self.name)
         itself = isinstance(own, Adapts) and own.kind == "ip-adapter"
         if self.adapter != "ip-adapter":
             if itself:
@@ -191,14 +200,7 @@ class StorybookSubject:
         return _ip_adapter(own.engine, place)
 
     def _painting(self, painter: Personalizes, seed: int) -> "PaintSettings":
-        own: PaintSettings = painter.engine.defaults
-        return replace(
-            own,
-            batch=1,
-            seed=seed,
-            steps=own.steps if self.steps is None else self.steps,
-            guidance_scale=own.guidance_scale if self.scale is None else self.scale,
-        )
+        return settings_for(painter, seed, self.steps, self.scale)
 
     def _sample(self, seed: int, number: int) -> SubjectSample:
         pair = subject_pair(self.split, seed, number)
@@ -208,6 +210,27 @@ class StorybookSubject:
         return SubjectSample(str(number), kind, pair.prompt, target, pair, int.from_bytes(noise, "big"))
 
 
+def settings_for(painter: Personalizes, seed: int, steps: int | None, scale: float | None) -> "PaintSettings":
+    """A painter's own settings for one picture, with what a task has chosen."""
+    own: PaintSettings = painter.engine.defaults
+    return replace(
+        own,
+        batch=1,
+        seed=seed,
+        steps=own.steps if steps is None else steps,
+        guidance_scale=own.guidance_scale if scale is None else scale,
+    )
+
+
+def look_at_scene(
+    painter: Personalizes, scene: Scene, noun: str, side: int
+) -> tuple[Any, Image.Image, Image.Image]:
+    """What a painter sees of the one thing of a scene, the scene's picture, and the thing's true mask."""
+    image, numbered = draw_with_map(scene, side)
+    mask = Image.fromarray((numbered > 0).astype(np.uint8) * 255)
+    return painter.look(image, mask, noun), image, mask
+
+
 def swap_background(image: Image.Image, mask: Image.Image, behind: Image.Image) -> Image.Image:
     """A reference's subject cut out and laid over another picture, where it was."""
     swapped = behind.convert("RGB").resize(image.size)
@@ -215,13 +238,18 @@ def swap_background(image: Image.Image, mask: Image.Image, behind: Image.Image) 
     return swapped
 
 
-def _kept(wanted: Thing, verdict: Verdict) -> bool:
+def kept(wanted: Thing, verdict: Verdict) -> bool:
     """Whether a square shows the subject in its looks; of a plain thing any second colour will do."""
-    looks = (verdict.kind, verdict.colour, verdict.pattern) == (wanted.kind, wanted.colour, wanted.pattern)
-    return looks and wanted.second_colour in (None, verdict.second_colour)
+    same = (verdict.kind, verdict.colour, verdict.pattern) == (wanted.kind, wanted.colour, wanted.pattern)
+    return same and wanted.second_colour in (None, verdict.second_colour)
 
 
-def _personalizer(model: Model, task: str) -> Personalizes:
+def personalizer_of(model: Model, task: str) -> Personalizes:
+    """What paints given subjects inside a model.
+
+    Raises:
+        UnsupportedError: nothing does.
+    """
     engine = getattr(model, "engine", model)
     if not isinstance(engine, Personalizes):
         raise UnsupportedError(f"{task} is for models that paint given subjects, which {model.name} is not; "
