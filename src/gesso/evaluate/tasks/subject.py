@@ -30,7 +30,7 @@ from gesso.storybook.where import place_seen
 if TYPE_CHECKING:  # diffusers is an extra, and without it there is no painter to evaluate
     from gesso.diffusion.settings import PaintSettings
 
-__all__ = ["ADAPTERS", "Personalizes", "StorybookSubject", "SubjectSample", "swap_background"]
+__all__ = ["ADAPTERS", "Adapts", "Personalizes", "StorybookSubject", "SubjectSample", "swap_background"]
 
 ADAPTERS: Final = ("moma", "ip-adapter", "background-swap")
 """What puts the subject into the picture: the model, an IP-Adapter on the same painter, or scissors."""
