@@ -50,6 +50,13 @@ ENCODER_FOLDER: Final = "image_encoder"
 """Beside a published IP-Adapter: its CLIP picture encoder."""
 
 
+SMALL: Final = 512
+"""Side in pixels below which a painter is of the storybook."""
+
+GENTLE: Final = 3.0
+"""Guidance scale of such painters."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubjectLoading:
     """How a model that paints subjects is loaded.
@@ -187,14 +194,16 @@ def _joined(
     defaults = engine.defaults
     if opening:
         # 50 steps and 7.5 are the published ones; a small world needs fewer
-        published = defaults.size[0] >= 512
+        published = defaults.size[0] >= SMALL
         defaults = replace(
             defaults,
             sampler=SAMPLER,
             steps=50 if published else 25,
-            guidance_scale=7.5 if published else 3.0,
+            guidance_scale=7.5 if published else GENTLE,
             negative_prompt="",
         )
+    elif defaults.size[0] < SMALL:
+        defaults = replace(defaults, guidance_scale=GENTLE, negative_prompt="")
     defaults = replace(defaults, guidance="attention-scores")
     chosen = PaintEngine(painter, engine.info, defaults)
     return Personalizer(
