@@ -20,6 +20,8 @@ MAX_STEPS: Final = 1000
 """Noise levels that the models were trained at; more steps than these would repeat some."""
 
 MAX_BATCH: Final = 256
+MOST_SEEDS: Final = 2**63
+
 MAX_STRENGTH: Final = 10
 """Of a subject; from 1.2 on the reference's pixels show through."""
 
@@ -82,25 +84,25 @@ def check_parts(
     _require("feather", feather, 0 <= feather <= widest, f"0 to {widest} pixels, the picture's shorter side")
 
 
-def check_subjects(numbers: Sequence[int], strengths: Sequence[float], regions: int) -> None:
+def check_subjects(subjects: Sequence[tuple[int, float, int]], regions: int) -> None:
     """Refuse subjects that cannot be where a recipe has them.
 
     Args:
-        numbers: of the regions they stand in; 0 is the whole picture.
-        strengths: how much each counts.
+        subjects: of each, the number of its region (0 is the whole picture), how much it counts, and the
+            seed of the noise under which its reference was looked at.
         regions: how many the canvas has.
 
     Raises:
         UsageError: says what does not fit.
     """
-    if 0 in numbers and len(numbers) > 1:
+    if len(subjects) > 1 and any(not region for region, _, _ in subjects):
         raise UsageError(
-            f"{len(numbers)} subjects came, one of them for the whole picture; give each its region"
+            f"{len(subjects)} subjects came, one of them for the whole picture; give each its region"
         )
-    for number in numbers:
-        _require("region", number, 0 <= number <= regions, f"of a canvas with {regions}, counted from 1")
-    for strength in strengths:
+    for region, strength, seed in subjects:
+        _require("region", region, 0 <= region <= regions, f"of a canvas with {regions}, counted from 1")
         _require("subject strength", strength, 0 <= strength <= MAX_STRENGTH, f"in 0..{MAX_STRENGTH}")
+        _require("subject seed", seed, 0 <= seed < MOST_SEEDS, "0 to 2^63 - 1")
 
 
 def require_subjects(canvas: Canvas, given: Sequence[int]) -> None:

@@ -200,8 +200,8 @@ class PaintRecipe:
         check_settings(self.settings, self.number)
         below = None if self.before is None else self.before.size
         check_parts(self.settings, below, self.boxes, self.feather)
-        numbers = [each.region for each in self.subjects]
-        check_subjects(numbers, [each.strength for each in self.subjects], len(self.canvas.regions))
+        subjects = [(each.region, each.strength, each.seed) for each in self.subjects]
+        check_subjects(subjects, len(self.canvas.regions))
         if len(self.history) > MAX_LAYERS:
             raise _too_deep()
 
