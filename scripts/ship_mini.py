@@ -3,8 +3,9 @@
 python scripts/ship_mini.py runs/mini/clip/final src/gesso/minis/mini-clip
 python scripts/ship_mini.py runs/mini/sdxl/final src/gesso/minis/mini-sdxl vae=runs/mini/vae-decoder/final
 python scripts/ship_mini.py runs/mini/omni/final src/gesso/minis/mini-omni borrow=src/gesso/minis/mini-llava
+python scripts/ship_mini.py runs/mini/sd/final minis/mini-sd unet.borrow=minis/mini-sdxl/unet
 
-With `borrow`, weights that the other mini ships too are left out (`gesso.models.shared`).
+With `borrow`, or `PART.borrow`, weights that the other folder ships too are left out (`gesso.models.shared`).
 """
 
 import json
@@ -15,10 +16,10 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
+from gesso.models.checkpoints import weight_files
 from gesso.models.shared import borrow
 
 COPIED = (".json", ".jinja")
-WEIGHTS = "model.safetensors"
 
 
 def ship(source: Path, target: Path, parts: dict[str, Path]) -> None:
@@ -55,13 +56,20 @@ def _set_dtype(config: dict[str, object]) -> None:
             _set_dtype(value)
 
 
+def lend(source: Path, target: Path, lender: Path) -> None:
+    """Leave out of `target` what `lender`, another folder of `gesso.minis`, ships too."""
+    (file,) = weight_files(source)
+    # before they become halves, in which a change of low rank is none any more
+    shutil.copy(file, target / file.name)
+    (target / file.name).chmod(0o644)
+    borrow(target, *weight_files(lender))
+
+
 if __name__ == "__main__":
-    named = dict(argument.split("=", 1) for argument in sys.argv[3:])
-    lender = named.pop("borrow", None)
-    target = Path(sys.argv[2])
-    ship(Path(sys.argv[1]), target, {name: Path(place) for name, place in named.items()})
-    if lender is not None:
-        # before they become halves, in which a change of low rank is none any more
-        shutil.copy(Path(sys.argv[1]) / WEIGHTS, target / WEIGHTS)
-        (target / WEIGHTS).chmod(0o644)
-        borrow(target, Path(lender) / WEIGHTS)
+    named = {name: Path(value) for name, value in (each.split("=", 1) for each in sys.argv[3:])}
+    lenders = {name: named.pop(name) for name in list(named) if name.split(".")[-1] == "borrow"}
+    start, end = Path(sys.argv[1]), Path(sys.argv[2])
+    ship(start, end, named)
+    for name, lender in lenders.items():
+        part = Path(*name.split(".")[:-1])
+        lend(named.get(str(part), start / part), end / part, lender)

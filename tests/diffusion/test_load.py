@@ -13,6 +13,7 @@ from gesso.core.errors import CheckpointError, UnsupportedError, UsageError
 from gesso.diffusion.load import load_painter, read_folder
 from gesso.diffusion.pipeline import Painter
 from gesso.diffusion.save import save_folder
+from gesso.models.shared import borrow
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +50,24 @@ def test_weights_in_half_precision_only_are_found(copy):
     for path in copy.rglob("*.safetensors"):
         path.rename(path.with_name(path.name.replace(".safetensors", ".fp16.safetensors")))
     assert same_weights(read_folder(copy).unet, sdxl().unet)
+
+
+def test_parts_may_borrow_weights_of_another_folder(saved, copy):
+    for part in ("unet", "text_encoder"):
+        (path,) = (copy / part).glob("*.safetensors")
+        tensors = load_file(path)
+        own = sorted(tensors)[0]
+        tensors[own] += 1
+        save_file(tensors, path)
+        assert borrow(copy / part, saved / "sdxl" / part / path.name) == len(tensors) - 1
+        assert list(load_file(path)) == [own]
+    found = read_folder(copy)
+    for part, whole in ((found.unet, sdxl().unet), (found.text.encoders[0], sdxl().text.encoders[0])):
+        changed = [k for k, v in part.state_dict().items() if not torch.equal(v, whole.state_dict()[k])]
+        assert len(changed) == 1
+    (copy / "unet" / "shared.json").write_text('{"source": "gone.safetensors"}')
+    with pytest.raises(CheckpointError, match=r"borrows weights of .*gone\.safetensors"):
+        read_folder(copy)
 
 
 def test_older_names_of_the_vaes_attention_are_read(copy):

@@ -194,6 +194,8 @@ class DiffusionSettings:
     """Additional weight of latent cells that show things, as a share of what every cell weighs."""
     regions: float = 0.75
     """Share of pictures told by canvas regions with their own texts; the rest has one text for all."""
+    placed: float = 0.0
+    """Share of pictures told by what is where, without its looks, as prompts about known subjects are."""
     dropout: float = 0.1
     """Share of pictures without text, which guidance needs (arXiv 2207.12598)."""
     window: int = 77
@@ -205,7 +207,7 @@ class DiffusionSettings:
         """Refuse shares outside [0, 1] and windows without room for text."""
         _check_least("diffusion", self, 4, "window")
         _check_least("diffusion", self, 0, "things")
-        for name in ("regions", "dropout"):
+        for name in ("regions", "placed", "dropout"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"diffusion.{name} is {getattr(self, name)}; it must be in [0, 1]")
         if not self.snr_gamma > 0:
@@ -379,7 +381,7 @@ class Recipe:
     objective: Literal[
         "dense", "contrastive", "language", "vision-language", "planning", "preference",
         "text-facts", "autoencoder", "diffusion", "judge", "distil", "speech", "signs",
-        "subject-feature", "subject-attention", "ip-adapter", "dreambooth",
+        "spelling", "subject-feature", "subject-attention", "ip-adapter", "dreambooth",
     ]  # fmt: skip
     """What is learned: what patches show, which text fits a picture, texts, answers about pictures, canvas
     programs, which of two answers is better; to see as another model does, to hear which words are spoken,

@@ -22,6 +22,8 @@ from gesso.diffusion.memory import FULL, Precision, plan_memory, precision
 from gesso.diffusion.parts import PaintModel
 from gesso.diffusion.pipeline import Painter
 from gesso.diffusion.single_file import read_single_file
+from gesso.models.checkpoints import fill
+from gesso.models.shared import read_shared
 
 __all__ = ["load_painter", "read_encoder", "read_folder", "read_part", "read_scheduler"]
 
@@ -141,7 +143,14 @@ def read_part(kind: type[Part], folder: Path, dtype: torch.dtype) -> Part:
     Raises:
         CheckpointError: files are missing or damaged, or weights do not fill it.
     """
+    borrowed = read_shared(folder)
     with reading(folder):
+        if borrowed is not None:
+            config, _ = kind.load_config(str(folder), return_unused_kwargs=True)
+            part: Part = kind.from_config(config)
+            part.load_state_dict(borrowed)
+            whole: Part = part.to(dtype).eval()
+            return whole
         loaded: tuple[Part, dict[str, Any]] = kind.from_pretrained(
             str(folder),
             torch_dtype=dtype,
@@ -157,7 +166,13 @@ def read_part(kind: type[Part], folder: Path, dtype: torch.dtype) -> Part:
 
 def read_encoder(kind: type[Encoder], folder: Path, dtype: torch.dtype) -> Encoder:
     """A part that transformers knows; errors as in `read_part`."""
+    borrowed = read_shared(folder)
     with reading(folder):
+        if borrowed is not None:
+            settings: Any = kind.config_class
+            config: Any = settings.from_pretrained(str(folder), local_files_only=True)
+            encoder: Any = fill(kind, config, borrowed, dtype)
+            return encoder  # type: ignore[no-any-return]
         loaded: Any = kind.from_pretrained(
             str(folder),
             dtype=dtype,

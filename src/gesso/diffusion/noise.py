@@ -67,14 +67,14 @@ class NoiseModel:
             latents.to(self.dtype),
             timestep,
             encoder_hidden_states=states,
-            added_cond_kwargs=None if pooled is None else self._added(pooled),
+            added_cond_kwargs=None if pooled is None else self.added(pooled),
             cross_attention_kwargs={"text": TextCall(shape, texts, memory)},
             return_dict=False,
         )[0]
         return predicted.float()
 
-    def _added(self, pooled: Tensor) -> dict[str, Tensor]:
-        """SDXL's conditions: pooled states, and sizes (original, crop corner, target), the picture's own."""
+    def added(self, pooled: Tensor) -> dict[str, Tensor]:
+        """SDXL's conditions: pooled states [N, W], and sizes (original, crop corner, target)."""
         width, height = self.size
         # kept in float32: bfloat16 cannot tell 1024 from 1025
         sizes = torch.tensor([height, width, 0, 0, height, width], dtype=torch.float32, device=pooled.device)

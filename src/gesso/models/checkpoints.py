@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 # transformers writes model.safetensors and pytorch_model.bin; converted checkpoints mix stem and ending
-WEIGHT_STEMS: Final = ("model", "pytorch_model")
+WEIGHT_STEMS: Final = ("model", "pytorch_model", "diffusion_pytorch_model")
 DAMAGE: Final = (OSError, RuntimeError, ValueError, LookupError, EOFError)
 """What torch raises on damaged files."""
 

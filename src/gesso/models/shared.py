@@ -10,6 +10,7 @@ whose product is added, and `NAME.rows`, which stand below it.
 """
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -65,7 +66,7 @@ def borrow(folder: Path, source: Path) -> int:
 
     Args:
         folder: a model folder with whole weights.
-        source: the other folder's weight file; the two must stay side by side.
+        source: the other folder's weight file; the two must keep their places beside one another.
 
     Returns:
         How many weights are borrowed.
@@ -84,8 +85,8 @@ def borrow(folder: Path, source: Path) -> int:
         kept |= {f"{name}.{kind}": part.contiguous() for kind, part in parts.items()}
     half = {name: tensor.to(torch.float16) for name, tensor in kept.items()}
     save_file(half, path, metadata={"format": "pt"})
-    place = Path("..") / source.parent.name / source.name
-    _write(folder / SHARED, {"source": str(place), "sha256": content_digest(source).hex(), "tensors": names})
+    place = Path(os.path.relpath(source, folder)).as_posix()
+    _write(folder / SHARED, {"source": place, "sha256": content_digest(source).hex(), "tensors": names})
     return len(names)
 
 

@@ -9,7 +9,7 @@ from gesso.storybook.scene import PLACES, SIZES, Scene, Thing
 from gesso.storybook.splits import NOVEL_PAIRS, scene_at, split_of
 from gesso.storybook.words import words_of
 
-__all__ = ["SubjectGroup", "SubjectPair", "looks", "subject_group", "subject_pair"]
+__all__ = ["SubjectGroup", "SubjectPair", "looks", "subject_group", "subject_pair", "subject_prompt"]
 
 GROUPS = (2, 3)
 """How many subjects a picture of several has."""
@@ -52,10 +52,15 @@ def subject_pair(split: str, seed: int, number: int, language: str = "en") -> Su
         target = Scene(rng.getrandbits(48), place, (thing,))
         if split_of(target) == split:
             break
+    noun = words_of(language).kinds[reference.things[0].kind]
+    return SubjectPair(reference, target, noun, subject_prompt(target.things[0], place, language))
+
+
+def subject_prompt(thing: Thing, place: str, language: str = "en") -> str:
+    """Where a thing is: "a cat in the middle at the beach"; its kind and place, but not its looks."""
     words = words_of(language)
     told = (words.a(thing.kind), words.locations[thing.location], words.places[place])
-    prompt = "".join((told[2], told[1], told[0])) if language == "zh" else " ".join(told)
-    return SubjectPair(reference, target, words.kinds[thing.kind], prompt)
+    return "".join((told[2], told[1], told[0])) if language == "zh" else " ".join(told)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,13 @@ from gesso.canvas.prompts import WindowIds, as_sentence, token_windows
 from gesso.core.errors import TrainingError
 from gesso.storybook.compose import canvas_program
 from gesso.storybook.scene import Scene
+from gesso.storybook.subjects import subject_prompt
 from gesso.storybook.tell import caption, describe
+from gesso.storybook.words import words_of
 
 __all__ = ["NEGATIVES", "Form", "Windows", "conditions"]
 
-Form = Literal["regions", "description", "caption", "nothing"]
+Form = Literal["regions", "description", "caption", "placed", "nothing"]
 
 NEGATIVES: Final = ("", "lowres, bad anatomy, bad hands, cropped, worst quality")
 """Texts that stand for no text: the empty one, and Omost's default negative prompt, meaningless here."""
@@ -30,7 +32,8 @@ def conditions(scene: Scene, language: str, form: Form, negative: str = "") -> t
         scene: what to paint.
         language: "en" or "zh".
         form: "regions" reads the scene's canvas program as a painter does, with a region for each thing;
-            the others give one text.
+            the others give one text. "placed" is what MoMA's painter reads beside a reference: what is where,
+            but not how it looks.
         negative: the text of "nothing".
     """
     match form:
@@ -41,6 +44,11 @@ def conditions(scene: Scene, language: str, form: Form, negative: str = "") -> t
             return (Condition(WHOLE, (opening,), tuple(sentences), None),)
         case "caption":
             return (Condition(WHOLE, (as_sentence(caption(scene, language)),), (), None),)
+        case "placed":
+            things = scene.reading_order
+            told = ", ".join(subject_prompt(each, scene.place, language) for each in things)
+            noun = words_of(language).kinds[things[0].kind]
+            return (Condition(WHOLE, (f"photo of a {noun}. {told}",), (), None),)
         case "nothing":
             return (Condition(WHOLE, (negative,) if negative else (), (), None),)
 

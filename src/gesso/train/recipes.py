@@ -24,6 +24,7 @@ from gesso.train.objectives.planning import PlanningObjective
 from gesso.train.objectives.preference import PreferenceObjective
 from gesso.train.objectives.signs import SignsObjective
 from gesso.train.objectives.speech import SpeechObjective
+from gesso.train.objectives.spelling import SpellingObjective
 from gesso.train.objectives.subject_feature import SubjectFeatureObjective
 from gesso.train.objectives.text_facts import TextFactsObjective
 from gesso.train.objectives.vision_language import VisionLanguageObjective
@@ -80,6 +81,7 @@ USED: Final[dict[str, set[str]]] = {
     "ip-adapter": {"init", "vision"},
     "dreambooth": {"init"},
     "signs": {"init", "detail", "high"},
+    "spelling": {"init", "detail", "high"},
 }
 """Settings of `SOURCES` that each objective reads."""
 
@@ -146,6 +148,8 @@ def build_objective(recipe: Recipe) -> Objective:
             return SpeechObjective(recipe)
         case "signs":
             return MinedSignsObjective(recipe) if is_mgm(recipe.model) else SignsObjective(recipe)
+        case "spelling":
+            return SpellingObjective(recipe)
         case "judge":
             return JudgeObjective(recipe)
         case "subject-feature":

@@ -30,6 +30,7 @@ from gesso.diffusion.schedule import TRAINED
 from gesso.train.ema import average_of
 from gesso.train.latents import LatentStore
 from gesso.train.objectives.sizes import arguments_of
+from gesso.train.painter_start import attention_layers, begin_unet
 from gesso.train.painter_texts import PainterTexts
 from gesso.train.pictures import BACKGROUND, PictureStore
 from gesso.train.prompts import NEGATIVES, Form, Windows, conditions
@@ -38,7 +39,12 @@ from gesso.train.regions import BatchReading
 __all__ = ["DiffusionBatch", "DiffusionObjective", "min_snr_weights", "timestep_sample"]
 
 STEPS: Final = int(TRAINED["num_train_timesteps"])
-PROJECTED: Final[Mapping[str, bool]] = {"regions": False, "description": True, "caption": True}
+PROJECTED: Final[Mapping[str, bool]] = {
+    "regions": False,
+    "description": True,
+    "caption": True,
+    "placed": True,
+}
 """Form of the text -> whether the pooled state is the projected one; as `Painter` chooses."""
 
 
@@ -78,7 +84,9 @@ class DiffusionObjective:
         self.texts = PainterTexts.load(recipe)
         self.windows = Windows(self.texts.tokenizer, self.settings.window)
         self.windows.check(self.texts.positions)
-        self.unet = _begun(recipe) or _unet(recipe, self.latents.shape, self.texts)
+        self.unet = begin_unet(recipe, self.texts, self.windows) or _unet(
+            recipe, self.latents.shape, self.texts
+        )
         install_processor(self.unet, eager=recipe.model.attention == "eager")
         self.average = average_of(self.unet, self.settings.average)
         # the encoders learn nothing, but must be where the UNet is
@@ -90,8 +98,8 @@ class DiffusionObjective:
 
     @property
     def parts(self) -> Mapping[str, nn.Module]:
-        """One part: the texts are frozen."""
-        return {"unet": self.unet}
+        """The attention layers, and the rest of the UNet; the encoders are frozen."""
+        return {"attention": attention_layers(self.unet), "unet": self.unet}
 
     @property
     def examples(self) -> int:
@@ -174,6 +182,9 @@ class DiffusionObjective:
         form: Form = "regions" if rng.random() < self.settings.regions else "description"
         if form == "description" and rng.random() < 0.5:
             form = "caption"
+        # drawn only where it is asked for, so that other recipes keep their draws
+        if self.settings.placed and rng.random() < self.settings.placed:
+            form = "placed"
         if rng.random() < self.settings.dropout:
             form = "nothing"
         return form, conditions(self.latents.pictures.scene(index), language, form, rng.choice(NEGATIVES))
@@ -217,17 +228,6 @@ def _autoencoder(recipe: Recipe) -> AutoencoderKL:
     vae = AutoencoderKL.from_pretrained(folder, torch_dtype=torch.float32)
     # pictures are encoded while batches are made; workers have no GPU of their own
     return vae.to("cuda" if torch.cuda.is_available() and not recipe.run.workers else "cpu")
-
-
-def _begun(recipe: Recipe) -> UNet2DConditionModel | None:
-    """The UNet of the painter in `model.init`; None without one."""
-    if recipe.model.init is None:
-        return None
-    folder = Path(recipe.model.init) / "unet"
-    if not folder.is_dir():
-        raise ConfigError(f"model.init {recipe.model.init} has no folder unet; give what mini/sdxl wrote")
-    unet: UNet2DConditionModel = UNet2DConditionModel.from_pretrained(folder, torch_dtype=torch.float32)
-    return unet
 
 
 def _unet(recipe: Recipe, latent: tuple[int, int, int], texts: PainterTexts) -> UNet2DConditionModel:

@@ -31,6 +31,7 @@ from gesso.train.objectives.sizes import sizes_of
 from gesso.train.pictures import PictureStore
 
 __all__ = [
+    "NO_SIGN",
     "PATCHES",
     "SignBatch",
     "SignsObjective",
@@ -44,6 +45,7 @@ PATCHES: Final = 8
 """Places along a side: the tokens of the minis' towers."""
 
 NO_SIGN: Final = -100
+"""Target of places that have nothing to say."""
 CLASSES: Final = 1 + len(SIGN_CHARACTERS)
 """Characters, and 0 behind a sign's end."""
 
