@@ -7,6 +7,7 @@ import pytest
 
 import tiny
 from cli.run import Gesso
+from engines.subjects import ip_adapter_file, moma_folder
 from evaluate.judged import Loaded, ScriptedPainter, judge_of
 from evaluate.official_files import base64_png, write_json, write_table
 from evaluate.official_files import picture as paint_picture
@@ -261,3 +262,19 @@ def test_choices_of_published_benchmarks_are_checked(
     assert outcome.code == 2
     assert told in " ".join(outcome.err.split())
     assert not list(here.rglob("samples.jsonl"))
+
+
+def test_adapters_are_compared_and_what_is_left_out_is_said(gesso: Gesso, here: Path) -> None:
+    moma, adapter = moma_folder(here / "models"), ip_adapter_file(here)
+    task = ("--task", "storybook-subject", "--count", "1", "--steps", "1")
+    outcome = gesso("eval", str(moma), *task, "--adapter", "ip-adapter", "--adapter-from", str(adapter))
+    assert outcome.code == 0, outcome.err
+    assert "clip-i" in outcome.out
+    assert "dino is left out" in outcome.err
+    (report,) = Path("runs/eval").glob("*-ip-adapter/report.json")
+    settings = json.loads(report.read_text())["settings"]
+    assert settings["left_out"] == ["dino"]
+    assert len(settings["adapter_from"]) == 16
+    outcome = gesso("eval", str(moma), *task, "--adapter", "ip-adapter")
+    assert outcome.code != 0
+    assert "holds no IP-Adapter" in outcome.err

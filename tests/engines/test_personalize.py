@@ -3,15 +3,18 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from engines.painting import canvas, painter_folder
 from engines.subjects import disc_mask, ip_adapter_file, moma_folder, reference
 from gesso.api import Model
 from gesso.canvas.edit import set_subject
 from gesso.core.errors import CheckpointError, UnsupportedError, UsageError
+from gesso.diffusion.memory import MemoryPlan, Residence
 from gesso.engines.paint_build import PaintLoading
 from gesso.engines.paint_recipe import Painting
 from gesso.engines.personalize_build import SubjectLoading, load_personalizer
+from gesso.engines.subject_eyes import MomaEyes
 
 PROMPT = "a red boat on the sea"
 
@@ -154,6 +157,21 @@ def test_an_ip_adapter_is_the_second_kind(folder, tmp_path):
     (picture,) = adapter.paint(seen, PROMPT, quick(adapter))
     other = adapter.look(reference((40, 60)), disc_mask((40, 60)), "boat")
     assert (pixels(picture) != pixels(adapter.paint(other, PROMPT, quick(adapter))[0])).any()
+
+
+def test_a_language_model_that_comes_and_goes_tells_the_same(moma, boat):
+    eyes = moma.eyes
+    turns = MomaEyes(eyes.reader, eyes.projection, Residence(MemoryPlan("model"), "cpu"))
+    asked = (boat.reference, boat.noun, PROMPT)
+    assert torch.equal(turns.tokens(*asked), eyes.tokens(*asked))
+
+
+def test_bits_are_refused_where_nothing_is_packed(folder, tmp_path):
+    cpu = PaintLoading(device="cpu")
+    with pytest.raises(UsageError, match="bits 4 came for the CPU"):
+        load_personalizer(str(folder), SubjectLoading(bits=4, paint=cpu))
+    with pytest.raises(UsageError, match="is an IP-Adapter, which has no language"):
+        load_personalizer(str(ip_adapter_file(tmp_path)), SubjectLoading(bits=4, paint=cpu))
 
 
 def test_wrong_parts_are_refused(folder, tmp_path):

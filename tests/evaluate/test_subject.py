@@ -1,5 +1,6 @@
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -84,8 +85,12 @@ def test_a_swapped_background_keeps_the_subject_where_it_was(tmp_path):
 def test_choices_that_mean_nothing_are_refused():
     with pytest.raises(UnknownNameError, match="adapter"):
         StorybookSubject(adapter="glue")
-    with pytest.raises(UnsupportedError, match="IP-Adapter"):
-        StorybookSubject(adapter="ip-adapter")
+    with pytest.raises(UsageError, match="adapter_from here came with the adapter moma"):
+        StorybookSubject(adapter_from="here")
+    with pytest.raises(UnsupportedError, match="choose --adapter ip-adapter"):
+        StorybookSubject().check(Model(Mock(kind="ip-adapter")), 1)
+    with pytest.raises(UsageError, match="give --adapter-from"):
+        StorybookSubject(adapter="ip-adapter").check(Model(Oracle()), 1)
     with pytest.raises(UsageError):
         StorybookSubject(split="train")
     with pytest.raises(UnsupportedError, match="mini-moma"):

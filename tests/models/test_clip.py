@@ -11,7 +11,7 @@ from transformers import CLIPImageProcessorPil, CLIPModel, PreTrainedTokenizerFa
 
 import tiny
 from gesso.core.errors import CheckpointError
-from gesso.models.clip import ClipEncoder
+from gesso.models.clip import ClipEncoder, PictureEncoder
 
 MEAN = (0.48145466, 0.4578275, 0.40821073)
 STD = (0.26862954, 0.26130258, 0.27577711)
@@ -150,3 +150,26 @@ def test_what_transformers_saves_is_what_is_loaded(encoder: ClipEncoder, tmp_pat
 def _copy(source: Path, target: Path) -> None:
     for path in source.iterdir():
         (target / path.name).write_bytes(path.read_bytes())
+
+
+def test_the_picture_side_alone_embeds_as_the_whole(folder: Path, tmp_path: Path) -> None:
+    whole = CLIPModel.from_pretrained(folder).eval()
+    image = Image.effect_noise((50, 40), 60).convert("RGB")
+    encoder = PictureEncoder.from_folder(folder)
+    pixels = encoder.pixels([image])
+    with torch.no_grad():
+        pooled = whole.vision_model(pixels).pooler_output
+        expected = whole.visual_projection(pooled)  # not of unit length
+        torch.testing.assert_close(encoder.embed(pixels), expected)
+    assert encoder.width == expected.shape[1]
+    # as it is published beside IP-Adapters: one folder for the picture side
+    encoder.model.save_pretrained(tmp_path)
+    again = PictureEncoder.from_folder(tmp_path)
+    with torch.no_grad():
+        torch.testing.assert_close(again.embed(again.pixels([image])), expected)
+
+
+def test_a_folder_without_a_picture_side_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "clip_text_model"}))
+    with pytest.raises(CheckpointError, match="holds a clip_text_model model; a CLIP is needed"):
+        PictureEncoder.from_folder(tmp_path)

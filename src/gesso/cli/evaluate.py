@@ -77,9 +77,13 @@ class _Wanted:
     media: Annotated[str | None, typer.Option(help="fleurs, wenetspeech: folder of the recordings.")] = None
     adapter: Annotated[
         str | None,
-        typer.Option(help="storybook-subject: moma or background-swap; -subjects: moma, words or full-words "
-                     "[moma]."),
+        typer.Option(help="storybook-subject: moma, ip-adapter or background-swap; -subjects: moma, words or "
+                     "full-words [moma]."),
     ] = None  # fmt: skip
+    adapter_from: Annotated[
+        str | None,
+        typer.Option(help="storybook-subject: file or folder of the IP-Adapter [the model's folder]."),
+    ] = None
     strength: Annotated[
         float | None, typer.Option(help="storybook-subject, -subjects: how much references count [1].")
     ] = None
@@ -102,6 +106,12 @@ class _Wanted:
         ),
     ] = None
     judge_model: Annotated[str | None, typer.Option(help="The judge's name there.")] = None
+    clip: Annotated[
+        str | None, typer.Option(help="storybook-subject: the CLIP for CLIP-I and CLIP-T [mini-clip].")
+    ] = None
+    dino: Annotated[
+        str | None, typer.Option(help="storybook-subject: folder of a DINO for that measure [left out].")
+    ] = None
     batch: Annotated[int, typer.Option(help="Samples the model gets at once.")] = 32
 
     @property
@@ -175,6 +185,8 @@ def eval_command(
             out.print(matrix_table(title, matrix))
         for line in report.notes:
             say(line)
+        for measure, remedy in getattr(chosen, "left_out", {}).items():
+            note(f"{measure} is left out; {remedy}")
         say(f"log and report: {log}")
 
 

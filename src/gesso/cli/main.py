@@ -23,6 +23,14 @@ LATER: Final = {
         "Paint a wish, a canvas, or a picture of gesso's once more.",
     ),
     "repaint": ("gesso.cli.paint:repaint_command", "Paint regions of a picture anew, and keep the rest."),
+    "dream": (
+        "gesso.cli.dream:dream_command",
+        "Paint a text with DeepFloyd IF, anew or from a picture.",
+    ),
+    "upscale": (
+        "gesso.cli.upscale:upscale_command",
+        "Make a picture four times as large; its recipe stays with it.",
+    ),
     "transcribe": (
         "gesso.cli.transcribe:transcribe_command",
         "Write down what is said in recordings, as text or subtitles.",

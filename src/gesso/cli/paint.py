@@ -20,6 +20,7 @@ from gesso.cli.paint_subjects import (
 )
 from gesso.cli.paint_watch import watching
 from gesso.cli.subject_options import AdapterOptions, SubjectOptions
+from gesso.cli.upscale import upscaler_for
 from gesso.core.errors import UsageError
 from gesso.engines.canvas_files import STANDARD_INPUT, is_picture, read_canvas_file
 from gesso.engines.options import LoadOptions
@@ -83,13 +84,14 @@ def paint_command(
     """
     to.check()
     picture.check()
+    enlarge = upscaler_for(to, model, options)
     below = _opened(begin)
     # a wish is planned before the painter is loaded: the two need not be in memory at once
     job = _job(source, planning, options)
     old = None if job.painting is None else job.painting.recipe
     anew = job.painting is None or picture.given or picture.style is not None or cast.subject
     if job.painting is not None and not anew:
-        paint_again(job.painting, source, Again(cast, look, by, model, options, to), below)
+        paint_again(job.painting, source, Again(cast, look, by, model, options, to), below, enlarge)
         return
     own = None if job.wish else source  # what a planner wrote has no folder to look into
     subjects = cast.named(job.canvas, own) if old is None else cast.noted(old, job.canvas, source)
@@ -100,7 +102,7 @@ def paint_command(
         job_of = CastPainting(subjects, look, by, model, options)
         found = job_of.paint(job.canvas, picture, to, old, cast.folder(source))
         for number, painting in enumerate(found):
-            save(painting, job.wish, job.planner, to.file(number, len(found)))
+            save(painting, job.wish, job.planner, to.file(number, len(found)), enlarge)
         return
     by.refuse(look, cast.references)
     engine = model.load(options, old)
@@ -109,7 +111,7 @@ def paint_command(
     with watching(engine, to) as watch:
         paintings = engine.paint(job.canvas, settings, style=style, picture=below, watch=watch)
     for number, painting in enumerate(paintings):
-        save(painting, job.wish, job.planner, to.file(number, len(paintings)))
+        save(painting, job.wish, job.planner, to.file(number, len(paintings)), enlarge)
 
 
 @with_settings(
@@ -142,6 +144,7 @@ def repaint_command(
     """
     to.check()
     picture.check()
+    enlarge = upscaler_for(to, model, options)
     old = _open(source)
     before = old.recipe.canvas
     now = change.canvas_after(before, planning, options)
@@ -164,7 +167,7 @@ def repaint_command(
                 old, boxes, settings, canvas=now, style=picture.style, feather=change.feather, watch=watch
             )
     named = old.recipe.planner if change.wish is None else planning.name
-    save(painting, change.wish or old.recipe.wish, named, to.out)
+    save(painting, change.wish or old.recipe.wish, named, to.out, enlarge)
 
 
 def _job(source: str, planning: WishOptions, options: LoadOptions) -> _Job:

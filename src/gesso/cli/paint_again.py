@@ -10,6 +10,7 @@ from gesso.cli.paint_save import save
 from gesso.cli.paint_subjects import CastOptions
 from gesso.cli.paint_watch import watching
 from gesso.cli.subject_options import AdapterOptions, SubjectOptions, refuse_options
+from gesso.cli.upscale import Enlarge
 from gesso.engines.options import LoadOptions
 
 if TYPE_CHECKING:
@@ -46,7 +47,9 @@ class Again:
             return remake_with_subjects(personalizer, recipe, folder, source=below, watch=watch)
 
 
-def paint_again(old: "Painting", source: str, again: Again, below: "Pictures.Image | None") -> None:
+def paint_again(
+    old: "Painting", source: str, again: Again, below: "Pictures.Image | None", enlarge: Enlarge
+) -> None:
     """Paint a picture by its recipe, and say whether it became the same.
 
     Args:
@@ -54,10 +57,13 @@ def paint_again(old: "Painting", source: str, again: Again, below: "Pictures.Ima
         source: its file.
         again: how.
         below: the picture that it began from, if it did from one.
+        enlarge: makes it larger, if that is asked for.
     """
-    recipe = old.recipe
+    recipe = old.recipe.painted
     new = again.paint(recipe, again.cast.folder(source), below)
-    save(new, recipe.wish, recipe.planner, again.to.out)
+    save(new, recipe.wish, recipe.planner, again.to.out, enlarge)
+    if old.recipe.upscaled:
+        note("the picture was made larger after it was painted; it is compared as it was before")
     if new.recipe.pixels == recipe.pixels:
         note("the same picture, bit for bit")
         return

@@ -40,6 +40,10 @@ class OutOptions:
     out: Annotated[Path, typer.Option("--out", "-o", help="The PNG to write; a batch is numbered.")] = Path(
         "painting.png"
     )
+    upscale: Annotated[
+        str | None,
+        typer.Option(metavar="MODEL", help="Make it four times as large by this model; see gesso upscale."),
+    ] = None
     previews: Annotated[
         int, typer.Option(metavar="K", min=0, help="Save a small preview each K steps; 0 saves none.")
     ] = 0
@@ -124,7 +128,9 @@ class PainterOptions:
         None
     )
     vae: Annotated[str | None, _model("Folder or repository of another autoencoder.")] = None
-    vram: Annotated[int | None, _model("Gigabytes of GPU memory to stay within: 4, 6, 8 or 12.")] = None
+    vram: Annotated[
+        int | None, _model("Gigabytes of GPU memory to stay within: 4, 6, 8, 12; with MoMA also 14, 18, 22.")
+    ] = None
     tokenizer: Annotated[Path | None, _model("For .safetensors files: a folder with CLIP's vocabulary.")] = (
         None
     )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from gesso.cli.output import say
 from gesso.cli.paint_options import PictureOptions
+from gesso.cli.upscale import Enlarge
 from gesso.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -38,8 +39,7 @@ def settings_of(
     return settings
 
 
-def save(painting: "Painting", wish: str, planner: str, file: Path) -> None:
-    """Write a picture that notes its wish and planner, and say where it is."""
+def save(painting: "Painting", wish: str, planner: str, file: Path, enlarge: Enlarge) -> None:
+    """Write a picture that notes its wish and planner, made larger if wished, and say where it is."""
     noted = replace(painting, recipe=replace(painting.recipe, wish=wish, planner=planner))
-    noted.save(file)
-    say(str(file))
+    say(str(enlarge(noted).save(file)))

@@ -10,6 +10,7 @@ from gesso.cli.output import say
 from gesso.cli.paint_options import OutOptions, PainterOptions, PictureOptions
 from gesso.cli.paint_watch import watching
 from gesso.cli.subject_options import AdapterOptions, SubjectOptions
+from gesso.cli.upscale import upscaler_for
 from gesso.engines.options import LoadOptions
 
 __all__ = ["personalize_command"]
@@ -53,6 +54,7 @@ def personalize_command(
     """
     to.check()
     picture.check()
+    enlarge = upscaler_for(to, model, options)
     strength = look.strength()
     origin = look.reference(reference, mask)
     _, where = origin.read()  # before models are loaded: it may be that nothing stands out
@@ -66,6 +68,4 @@ def personalize_command(
         for prompt in prompts:
             paintings += personalizer.paint(seen, prompt, settings, strength=strength, watch=watch)
     for number, painting in enumerate(paintings):
-        file = to.file(number, len(paintings))
-        painting.save(file)
-        say(str(file))
+        say(str(enlarge(painting).save(to.file(number, len(paintings)))))

@@ -97,6 +97,9 @@ class AdapterOptions:
         _adapter(f"A MoMA by name or folder, or an IP-Adapter's file [{DEFAULT_ADAPTER}]."),
     ] = None
     language: Annotated[str | None, _adapter("Folder of MoMA's LLaVA, if it lies elsewhere.")] = None
+    bits: Annotated[
+        int | None, _adapter("Bits of MoMA's language model on a GPU: 16, 8 or 4 [by --vram].")
+    ] = None
     encoder: Annotated[str | None, _adapter("Folder of IP-Adapter's CLIP, if it lies elsewhere.")] = None
 
     def refuse(self, look: SubjectOptions, references: Path | None) -> None:
@@ -137,7 +140,11 @@ class AdapterOptions:
         if painter is None and like is not None and like.painter != PUBLISHED_WITH:
             painter = like.painter
         loading = SubjectLoading(
-            painter=painter, paint=model.loading(options, like), language=self.language, encoder=self.encoder
+            painter=painter,
+            paint=model.loading(options, like),
+            language=self.language,
+            encoder=self.encoder,
+            bits=self.bits,
         )
         with err.status(f"loading {escape(name)}"):
             quiet_transformers()

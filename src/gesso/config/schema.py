@@ -12,6 +12,7 @@ __all__ = [
     "AutoencoderSettings",
     "DataSettings",
     "DiffusionSettings",
+    "DreamboothSettings",
     "LoraSettings",
     "ModelSettings",
     "OptimSettings",
@@ -89,6 +90,7 @@ class DataSettings:
         "messages",
         "boxes",
         "subjects",
+        "pictures",
         "storybook-speech",
         "storybook-lookups",
         "records",
@@ -96,7 +98,8 @@ class DataSettings:
     """The procedural world, also with speech, or for planners to look places up; a LLaVA JSON list with a
     folder of pictures; for planning and preferences JSONL of conversations or pairs (messages), or of
     captions with boxes (boxes), as `gesso.train.plans`, `pairs` and `boxes` describe them; JSONL of pictures
-    with masks, labels and captions (subjects), as `gesso.train.subjects` does; Megrez's records.jsonl, as
+    with masks, labels and captions (subjects), as `gesso.train.subjects` does; a folder of pictures of one
+    subject (pictures); Megrez's records.jsonl, as
     `gesso.train.records` does."""
     path: str | None = None
     """The file (all but storybook)."""
@@ -153,6 +156,8 @@ class DataSettings:
             raise ConfigError("data.source llava-json needs data.path (the JSON) and data.images (a folder)")
         if self.more and self.source != "llava-json":
             raise ConfigError(f"data.more is for llava-json, not for {self.source}; leave it out")
+        if self.source == "pictures" and not self.path:
+            raise ConfigError("data.source pictures needs data.path (a folder)")
         if self.source in ("messages", "boxes", "records", "subjects") and not self.path:
             raise ConfigError(f"data.source {self.source} needs data.path (a JSONL file)")
 
@@ -350,19 +355,44 @@ class LoraSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DreamboothSettings:
+    """What pictures of a subject are called, and what keeps its class as it was (arXiv 2208.12242)."""
+
+    prompt: str
+    """The words for the subject, with a rare word in them, such as "a photo of sks dog"."""
+    class_prompt: str | None = None
+    """The words for its class, such as "a photo of a dog"; none trains on the subject's pictures alone."""
+    prior: str = "runs/prior"
+    """Folder of pictures of the class; what is missing of them is painted by the model as it was."""
+    prior_count: int = 100
+    """How many there are to be."""
+    prior_weight: float = 1.0
+    """Weight of their error beside that of the subject's."""
+    prior_steps: int = 25
+    """Steps of the sampler by which they are painted."""
+
+    def __post_init__(self) -> None:
+        """Refuse words of nothing and counts below their minimum."""
+        if not self.prompt.strip():
+            raise ConfigError("dreambooth.prompt is empty; give the words for the subject")
+        _check_least("dreambooth", self, 1, "prior_count", "prior_steps")
+        _check_least("dreambooth", self, 0, "prior_weight")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
     """A whole training run."""
 
     objective: Literal[
         "dense", "contrastive", "language", "vision-language", "planning", "preference",
         "text-facts", "autoencoder", "diffusion", "judge", "distil", "speech", "signs",
-        "spelling",
-        "subject-feature", "subject-attention",
+        "spelling", "subject-feature", "subject-attention", "ip-adapter", "dreambooth",
     ]  # fmt: skip
     """What is learned: what patches show, which text fits a picture, texts, answers about pictures, canvas
     programs, which of two answers is better; to see as another model does, to hear which words are spoken,
     what signs say; and for painting: which facts a text has told, pictures from latents, latents from texts,
-    what painted things are, how a given subject will look, how to paint it."""
+    what painted things are, how a given subject will look, how to paint it, and, as an IP-Adapter does, how
+    to paint what a CLIP saw; one subject of which there are many pictures."""
     model: ModelSettings
     data: DataSettings
     run: RunSettings
@@ -370,13 +400,16 @@ class Recipe:
     preference: PreferenceSettings | None = None
     """For the objective of that name only; none takes the defaults."""
     lora: LoraSettings | None = None
-    """Adapters instead of whole weights, for Megrez recipes; none trains whole weights."""
+    """Adapters instead of whole weights, for chat models; none trains whole weights. DreamBooth always trains
+    some, on parts "unet" and "text"; none takes the UNet's attention."""
     tune: dict[str, float] = field(default_factory=dict)
     """Learning rate by part of the model ("vision", "projector", "language"); 0 freezes the part."""
     autoencoder: AutoencoderSettings | None = None
     """For the objective of that name only; none takes the defaults."""
     diffusion: DiffusionSettings | None = None
     """For the objective of that name only; none takes the defaults."""
+    dreambooth: DreamboothSettings | None = None
+    """For the objective of that name only, which needs them."""
     about: str = ""
     """One line for people."""
 

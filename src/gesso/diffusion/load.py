@@ -8,9 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+import diffusers
 import torch
 from diffusers import AutoencoderKL, ModelMixin, UNet2DConditionModel
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
+from diffusers.schedulers.scheduling_utils import KarrasDiffusionSchedulers
+from transformers import CLIPTextModel, CLIPTextModelWithProjection, PreTrainedModel
 
 from gesso.core.errors import CheckpointError, UnsupportedError
 from gesso.diffusion.encode import Pooled, PromptEncoder, TextModel
@@ -23,7 +25,7 @@ from gesso.diffusion.single_file import read_single_file
 from gesso.models.checkpoints import fill
 from gesso.models.shared import read_shared
 
-__all__ = ["load_painter", "read_folder"]
+__all__ = ["load_painter", "read_encoder", "read_folder", "read_part", "read_scheduler"]
 
 CLASSES: Final = {
     "unet": "UNet2DConditionModel",
@@ -33,9 +35,13 @@ CLASSES: Final = {
 }
 """Parts of a folder -> the class that model_index.json must name for them."""
 
+OTHERS: Final = {"IF": "dream", "StableDiffusionUpscale": "upscale"}
+"""Beginnings of the names of pipelines -> the command that runs them."""
+
 ENCODERS: Final[tuple[type[TextModel], ...]] = (CLIPTextModel, CLIPTextModelWithProjection)
 
 Part = TypeVar("Part", bound=ModelMixin)
+Encoder = TypeVar("Encoder", bound=PreTrainedModel)
 
 VARIANT: Final = "fp16"
 """The only kind of weights some folders hold."""
@@ -81,7 +87,7 @@ def load_painter(
             f"{place} is neither a folder nor a file; give a diffusers folder or a .safetensors file on disk"
         )
     if vae is not None:
-        model = replace(model, vae=_read_part(AutoencoderKL, vae, numbers.vae))
+        model = replace(model, vae=read_part(AutoencoderKL, vae, numbers.vae))
     merge_loras(model, loras)
     plan = plan_memory(device, model.parameters(), vram)
     return Painter(model, device=device, plan=plan, pooled=pooled)
@@ -100,12 +106,12 @@ def read_folder(folder: Path, numbers: Precision = FULL) -> PaintModel:
     suffixes = ("", "_2")[:count]
     scheduler = folder / "scheduler" / "scheduler_config.json"
     return PaintModel(
-        _read_part(UNet2DConditionModel, folder / "unet", numbers.model),
-        _read_part(AutoencoderKL, folder / "vae", numbers.vae),
+        read_part(UNet2DConditionModel, folder / "unet", numbers.model),
+        read_part(AutoencoderKL, folder / "vae", numbers.vae),
         PromptEncoder(
             tuple(read_tokenizer(folder / f"tokenizer{suffix}") for suffix in suffixes),
             tuple(
-                _read_encoder(kind, folder / f"text_encoder{suffix}", numbers.model)
+                read_encoder(kind, folder / f"text_encoder{suffix}", numbers.model)
                 for kind, suffix in zip(ENCODERS, suffixes, strict=False)
             ),
         ),
@@ -115,6 +121,11 @@ def read_folder(folder: Path, numbers: Precision = FULL) -> PaintModel:
 
 def _require_known(folder: Path, index: dict[str, Any]) -> None:
     """Refuse pipelines whose parts are of other kinds than SD 1.5's and SDXL's."""
+    kind = str(index.get("_class_name"))
+    for beginning, verb in OTHERS.items():
+        if kind.startswith(beginning):
+            raise UnsupportedError(f"{folder} is a {kind}, which knows neither canvases nor subjects; it is "
+                                   f"for gesso {verb}")  # fmt: skip
     for part, wanted in CLASSES.items():
         if part not in index and part == "text_encoder_2":
             continue
@@ -126,8 +137,12 @@ def _require_known(folder: Path, index: dict[str, Any]) -> None:
             )
 
 
-def _read_part(kind: type[Part], folder: Path, dtype: torch.dtype) -> Part:
-    """A part that diffusers knows."""
+def read_part(kind: type[Part], folder: Path, dtype: torch.dtype) -> Part:
+    """A part that diffusers knows.
+
+    Raises:
+        CheckpointError: files are missing or damaged, or weights do not fill it.
+    """
     borrowed = read_shared(folder)
     with reading(folder):
         if borrowed is not None:
@@ -149,14 +164,15 @@ def _read_part(kind: type[Part], folder: Path, dtype: torch.dtype) -> Part:
     return model
 
 
-def _read_encoder(kind: type[TextModel], folder: Path, dtype: torch.dtype) -> TextModel:
-    """A part that transformers knows."""
+def read_encoder(kind: type[Encoder], folder: Path, dtype: torch.dtype) -> Encoder:
+    """A part that transformers knows; errors as in `read_part`."""
     borrowed = read_shared(folder)
     with reading(folder):
         if borrowed is not None:
-            settings = CLIPTextConfig.from_pretrained(str(folder), local_files_only=True)
-            encoder: Any = fill(kind, settings, borrowed, dtype)
-            whole: TextModel = encoder
+            settings: Any = kind.config_class
+            config: Any = settings.from_pretrained(str(folder), local_files_only=True)
+            encoder: Any = fill(kind, config, borrowed, dtype)
+            whole: Encoder = encoder
             return whole
         loaded: Any = kind.from_pretrained(
             str(folder),
@@ -165,9 +181,24 @@ def _read_encoder(kind: type[TextModel], folder: Path, dtype: torch.dtype) -> Te
             local_files_only=True,
             output_loading_info=True,
         )
-    model: TextModel = loaded[0]
+    model: Encoder = loaded[0]
     require_complete(folder, loaded[1])
     return model
+
+
+def read_scheduler(folder: Path) -> Any:
+    """The scheduler in a folder, of one of the classes that diffusers calls interchangeable.
+
+    Raises:
+        CheckpointError: it cannot be read.
+        UnsupportedError: it is of another class.
+    """
+    config = read_object(folder / "scheduler_config.json")
+    name = str(config.get("_class_name"))
+    if name not in KarrasDiffusionSchedulers.__members__:
+        raise UnsupportedError(f"{folder} is a {name}, which is no scheduler that gesso samples with")
+    with reading(folder):
+        return getattr(diffusers, name).from_config(config)
 
 
 def _variant(folder: Path) -> str | None:

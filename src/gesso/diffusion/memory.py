@@ -17,8 +17,11 @@ from gesso.core.errors import UsageError
 
 __all__ = [
     "FULL",
+    "GIGABYTE",
+    "RESERVE",
     "VRAM_SIZES",
     "MemoryPlan",
+    "Offload",
     "PeakMemory",
     "Precision",
     "Residence",

@@ -139,6 +139,8 @@ class PaintEngine:
     ) -> Painting:
         """Paint a picture once more by its recipe, after every picture it was painted on.
 
+        A picture that was made larger becomes what it was before.
+
         Whether the pixels are the same, `Painting.recipe.pixels` tells.
 
         Args:
@@ -149,6 +151,7 @@ class PaintEngine:
         Raises:
             UsageError: the recipe is another model's, wants a picture that did not come, or none that did.
         """
+        recipe = recipe.painted
         self.require_same(recipe)
         if any(each.subjects for each in recipe.history):
             raise UsageError("the picture shows subjects by references, which a painter alone does not look "
@@ -234,6 +237,9 @@ class PaintEngine:
     ) -> PaintRecipe:
         """The recipe of a picture parts of which are painted anew; arguments and errors as in `repaint`."""
         before = painting.recipe
+        if before.upscaled:
+            raise UsageError("the picture was made larger after it was painted; repaint it as it was before, "
+                             "and upscale it then")  # fmt: skip
         self.require_same(before)
         return self.recipe(
             canvas,

@@ -1,6 +1,7 @@
 """A picture with the recipe it was painted by, and the PNG that carries both."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from io import BytesIO
@@ -20,8 +21,10 @@ __all__ = [
     "PaintRecipe",
     "Painting",
     "canvas_in",
+    "has_recipe",
     "open_painting",
     "pixel_digest",
+    "save_noted",
     "save_painting",
     "source_of",
 ]
@@ -93,10 +96,16 @@ def save_painting(painting: Painting, path: str | Path) -> Path:
     place = Path(path).expanduser()
     if place.suffix.lower() != ".png":
         raise UsageError(f"{place} does not end in .png; only PNG keeps every pixel and the recipe")
+    return save_noted(painting.image, {FIELD: painting.recipe.to_dict()}, place)
+
+
+def save_noted(image: Pictures.Image, told: Mapping[str, Any], place: Path) -> Path:
+    """Write a PNG with notes as JSON under their names; there is a whole file or none."""
     notes, data = PngInfo(), BytesIO()
-    # JSON's escapes, not letters: a wish from the command line may hold half a surrogate pair
-    notes.add_itxt(FIELD, json.dumps(painting.recipe.to_dict()))
-    painting.image.save(data, "PNG", pnginfo=notes)
+    for name, value in told.items():
+        # JSON's escapes, not letters: a wish from the command line may hold half a surrogate pair
+        notes.add_itxt(name, json.dumps(value))
+    image.save(data, "PNG", pnginfo=notes)
     place.parent.mkdir(parents=True, exist_ok=True)
     unfinished = place.with_name(f".{place.name}.part")
     try:
@@ -117,9 +126,7 @@ def open_painting(path: str | Path) -> Painting:
     """
     place = Path(path).expanduser()
     image = load_image(place)
-    # `load_image` has decoded the file within bounds; what it drops is the text beside the pixels
-    with Pictures.open(place) as file:
-        written = getattr(file, "text", {}).get(FIELD) if file.format == "PNG" else None
+    written = _written(place)
     if written is None:
         raise UsageError(f"{place} carries no recipe, so it was not painted by gesso or was saved by another "
                          "program since; give a wish or a canvas")  # fmt: skip
@@ -130,9 +137,23 @@ def open_painting(path: str | Path) -> Painting:
     return Painting(image, recipe)
 
 
+def has_recipe(path: str | Path) -> bool:
+    """Whether a picture that can be read carries a recipe, be it damaged."""
+    place = Path(path).expanduser()
+    load_image(place)
+    return _written(place) is not None
+
+
 def canvas_in(path: str | Path) -> Canvas:
     """The canvas of a picture that gesso painted; errors as in `open_painting`."""
     return open_painting(path).recipe.canvas
+
+
+def _written(place: Path) -> str | None:
+    """The recipe in a file that `load_image`, which drops it, has decoded within bounds."""
+    with Pictures.open(place) as file:
+        found: str | None = getattr(file, "text", {}).get(FIELD) if file.format == "PNG" else None
+    return found
 
 
 def _parsed(written: str, place: Path) -> Any:

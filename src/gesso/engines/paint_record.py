@@ -13,6 +13,7 @@ from gesso.canvas.styles import style_named
 from gesso.config.load import build
 from gesso.core.errors import UnsupportedError
 from gesso.diffusion.settings import PaintSettings
+from gesso.diffusion.upscale_settings import UpscaleSettings
 from gesso.engines.paint_checks import check_parts, check_settings, check_subjects
 from gesso.media.cutout import Cutout
 from gesso.media.subjects import Fit
@@ -25,6 +26,7 @@ __all__ = [
     "PaintRecipe",
     "Start",
     "SubjectNote",
+    "UpscaleNote",
     "made_here",
     "model_told",
 ]
@@ -126,6 +128,23 @@ class SubjectNote:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UpscaleNote(UpscaleSettings):
+    """How a picture was made larger.
+
+    Attributes:
+        model: name or path of the upscaler.
+        weights: digest of its weights.
+        source: digest of the picture before, as `pixel_digest` gives it.
+        made_with: versions, device and threads.
+    """
+
+    model: str
+    weights: str
+    source: str
+    made_with: MadeWith = field(default_factory=MadeWith)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PaintRecipe:
     """Everything a picture follows from; with it the same machine paints the same pixels again.
 
@@ -147,6 +166,7 @@ class PaintRecipe:
         boxes: which parts of it, in cells of the canvas.
         feather: width of the soft border inside them, in pixels.
         subjects: who is in the picture, by references.
+        upscaled: how it was made larger after it was painted, step by step; `pixels` are those it has now.
         made_with: versions, device and threads.
 
     Raises:
@@ -171,6 +191,7 @@ class PaintRecipe:
     boxes: tuple[Box, ...] = ()
     feather: int = 0
     subjects: tuple[SubjectNote, ...] = ()
+    upscaled: tuple[UpscaleNote, ...] = ()
     made_with: MadeWith = field(default_factory=MadeWith)
 
     def __post_init__(self) -> None:
@@ -193,8 +214,13 @@ class PaintRecipe:
         return tuple(reversed(chain))
 
     @property
+    def painted(self) -> "PaintRecipe":
+        """The recipe of the picture as it was painted, before it was made larger."""
+        return replace(self, upscaled=(), pixels=self.upscaled[0].source) if self.upscaled else self
+
+    @property
     def size(self) -> tuple[int, int]:
-        """(width, height) of the picture."""
+        """(width, height) of the picture as it was painted."""
         settings = self.settings
         return settings.size if settings.hires is None else settings.hires.size(settings.size)
 
@@ -213,6 +239,7 @@ class PaintRecipe:
             "settings": asdict(self.settings),
             "before": self.before.to_dict() if self.before else None,
             "subjects": [asdict(each) for each in self.subjects],
+            "upscaled": [asdict(each) for each in self.upscaled],
             "made_with": asdict(self.made_with),
         }
 

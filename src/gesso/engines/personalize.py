@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Protocol
+from typing import Final, Literal, Protocol
 
 from PIL import Image as Pictures
 from torch import Tensor
@@ -92,6 +92,7 @@ class Personalizer:
         self.weights = weights
         self.side = side
         self._opening = opening
+        self.kind: Literal["moma", "ip-adapter"] = "moma" if adapter.references else "ip-adapter"
 
     def look(
         self,
@@ -146,7 +147,7 @@ class Personalizer:
             seen: the subject.
             prompt: the new picture, in words, among them the subject's.
             settings: None takes the painter's defaults.
-            strength: how much the reference's features count; see `MODES`.
+            strength: how much the reference's features count, or an IP-Adapter's tokens; see `MODES`.
             watch: who is told about the steps and may stop them.
 
         Raises:
@@ -238,7 +239,11 @@ class Personalizer:
         painter = self.engine.painter
         tokens = self.eyes.tokens(seen.reference, seen.noun, note.prompt)
         tokens = tokens.to(painter.device, painter.plan.precision.model)
-        return Subject(seen.noun, tokens, seen.features, strength=note.strength, region=place)
+        # without features of the reference, its tokens are all that can count more or less
+        scale = 1.0 if self.adapter.references else note.strength
+        return Subject(
+            seen.noun, tokens, seen.features, strength=note.strength, token_scale=scale, region=place
+        )
 
     def _note(self, seen: SeenSubject, prompt: str, region: int, strength: float) -> SubjectNote:
         note = SubjectNote(

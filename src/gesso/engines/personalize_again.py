@@ -72,6 +72,7 @@ def remake_with_subjects(
     Raises:
         UsageError: the recipe is of another model or adapter, or a reference or picture is missing.
     """
+    recipe = recipe.painted
     personalizer.engine.require_same(recipe)
     seen: dict[SubjectNote, SeenSubject] = {}
     for note in (note for each in recipe.history for note in each.subjects):

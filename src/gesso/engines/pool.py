@@ -16,6 +16,7 @@ from gesso.engines.options import LoadOptions
 from gesso.engines.plan import Planner
 from gesso.models.clip import ClipEncoder
 from gesso.models.moma.adapter_file import has_adapter
+from gesso.models.moma.ip_adapter_file import has_ip_adapter
 
 if TYPE_CHECKING:  # needs diffusers, which is an extra and slow to import
     from gesso.engines.paint import PaintEngine
@@ -29,7 +30,7 @@ PAINTER: Final = "gesso.engines.paint_build:build_painter"
 """What loads diffusers folders and single files, which the catalogue does not know."""
 
 SUBJECTS: Final = "gesso.engines.personalize_build:build_personalizer"
-"""What loads folders with a MoMA adapter."""
+"""What loads folders with a MoMA adapter or an IP-Adapter."""
 
 
 def load_engine(name: str, options: LoadOptions) -> Engine:
@@ -45,7 +46,8 @@ def load_engine(name: str, options: LoadOptions) -> Engine:
     place = file if file.suffix == ".safetensors" and file.is_file() else folder_of(name)
     row = known(name)
     paints = place.is_file() or (place / "model_index.json").is_file()
-    others = PAINTER if paints else SUBJECTS if has_adapter(place) else ""
+    subjects = has_adapter(place) or has_ip_adapter(place)
+    others = PAINTER if paints else SUBJECTS if subjects else ""
     target = row.builder if row is not None else others or builder_for(place)
     threads = options.threads
     # matrices this small are done before a second thread has begun; painters see to it themselves

@@ -2,9 +2,10 @@
 
 import torch
 from torch import Tensor
-from transformers import CLIPImageProcessorPil, CLIPVisionModelWithProjection
 
+from gesso.diffusion.memory import MemoryPlan, Residence
 from gesso.media.subjects import Reference
+from gesso.models.clip import PictureEncoder
 from gesso.models.moma.model import SubjectReader, SubjectWish
 from gesso.models.moma.modules import PictureProjection
 
@@ -17,18 +18,25 @@ class MomaEyes:
     Args:
         reader: the model with its mapping.
         projection: embeddings to picture tokens.
+        residence: brings both to their device; None leaves them where they are.
     """
 
-    def __init__(self, reader: SubjectReader, projection: PictureProjection) -> None:
+    def __init__(
+        self, reader: SubjectReader, projection: PictureProjection, residence: Residence | None = None
+    ) -> None:
         self.reader = reader
         self.projection = projection
+        self._residence = residence or Residence(MemoryPlan(), "cpu")
 
     @torch.no_grad()
     def tokens(self, reference: Reference, noun: str, prompt: str) -> Tensor:
         """Tokens [2, T, D]; those of the negative branch are of an embedding of zeros, and not zeros."""
-        embedding = self.reader.embed([self.reader.encode(SubjectWish(reference.on_white(), noun, prompt))])
-        both = torch.cat([torch.zeros_like(embedding), embedding]).to(self.projection.proj.weight)
-        tokens: Tensor = self.projection(both)
+        asked = self.reader.encode(SubjectWish(reference.on_white(), noun, prompt))
+        parts = (self.reader.chat.module, self.reader.mapping, self.projection)
+        with self._residence.turn(), self._residence.using(*parts):
+            embedding = self.reader.embed([asked])
+            both = torch.cat([torch.zeros_like(embedding), embedding]).to(self.projection.proj.weight)
+            tokens: Tensor = self.projection(both)
         return tokens
 
 
@@ -37,26 +45,17 @@ class ClipEyes:
 
     Args:
         encoder: gives the embedding.
-        processor: pictures to its input.
         projection: embeddings to picture tokens.
     """
 
-    def __init__(
-        self,
-        encoder: CLIPVisionModelWithProjection,
-        processor: CLIPImageProcessorPil,
-        projection: PictureProjection,
-    ) -> None:
+    def __init__(self, encoder: PictureEncoder, projection: PictureProjection) -> None:
         self.encoder = encoder
-        self.processor = processor
         self.projection = projection
 
     @torch.no_grad()
     def tokens(self, reference: Reference, noun: str, prompt: str) -> Tensor:
         """Tokens [2, T, D]; those of the negative branch are of an embedding of zeros."""
-        pixels = self.processor(reference.on_white(), return_tensors="pt").pixel_values
-        place = next(self.encoder.parameters())
-        embedding = self.encoder(pixels.to(place)).image_embeds  # [1, E]
+        embedding = self.encoder.embed(self.encoder.pixels([reference.on_white()]))  # [1, E]
         both = torch.cat([torch.zeros_like(embedding), embedding]).to(self.projection.proj.weight)
         tokens: Tensor = self.projection(both)
         return tokens

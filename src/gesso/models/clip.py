@@ -8,12 +8,18 @@ import torch
 from PIL import Image
 from torch import Tensor
 from torch.nn import functional
-from transformers import AutoTokenizer, CLIPImageProcessorPil, CLIPModel, PreTrainedTokenizerBase
+from transformers import (
+    AutoTokenizer,
+    CLIPImageProcessorPil,
+    CLIPModel,
+    CLIPVisionModelWithProjection,
+    PreTrainedTokenizerBase,
+)
 
 from gesso.core.errors import CheckpointError
 from gesso.models.checkpoints import read_json
 
-__all__ = ["ClipEncoder", "as_clip_inputs"]
+__all__ = ["ClipEncoder", "PictureEncoder", "as_clip_inputs"]
 
 
 class ClipEncoder:
@@ -68,17 +74,11 @@ class ClipEncoder:
         kind = read_json(folder / "config.json").get("model_type")
         if kind != "clip":
             raise CheckpointError(f"{folder} holds a {kind} model; a CLIP with both towers is needed")
+        model = _loaded(CLIPModel, folder, dtype)
         try:
-            # a missing weight is only a warning to transformers, which then invents it
-            loaded: Any = CLIPModel.from_pretrained(folder, dtype=dtype, output_loading_info=True)
             tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder)
         except (OSError, ValueError) as error:
             raise CheckpointError(f"cannot load the CLIP in {folder}: {error}") from error
-        model, info = loaded
-        if missing := sorted(info["missing_keys"]):
-            raise CheckpointError(
-                f"{folder} lacks {len(missing)} weights, {missing[0]} first; fetch it again"
-            )
         images = None
         if (folder / "preprocessor_config.json").is_file():
             images = CLIPImageProcessorPil.from_pretrained(folder)
@@ -99,6 +99,67 @@ class ClipEncoder:
         ids, mask = (tensor.to(self.model.device) for tensor in tokens)
         output = self.model.text_model(ids, attention_mask=mask)
         return _unit(self.model.text_projection(output.pooler_output))  # [N, W] -> [N, D]
+
+
+class PictureEncoder:
+    """The picture side of a CLIP alone, whose embeddings keep their length, as IP-Adapter reads them.
+
+    Letters: N pictures, S side of a picture, E width of an embedding.
+
+    Args:
+        model: the tower with its projection.
+        images: prepares pictures; by default as for `ClipEncoder`.
+    """
+
+    def __init__(
+        self, model: CLIPVisionModelWithProjection, images: CLIPImageProcessorPil | None = None
+    ) -> None:
+        config: Any = model.config
+        self.model = model.requires_grad_(False).eval()
+        self.width: int = config.projection_dim
+        self._images = images or _image_processor(config.image_size)
+
+    @classmethod
+    def from_folder(cls, folder: Path) -> Self:
+        """Load a folder of CLIP's picture side with its projection, or of a whole CLIP.
+
+        Raises:
+            CheckpointError: it holds something else, or lacks weights.
+        """
+        kind = str(read_json(folder / "config.json").get("model_type"))
+        if kind == "clip":
+            whole = ClipEncoder.from_folder(folder).model
+            config: Any = whole.config.vision_config
+            # a whole CLIP tells the width of its projections above its towers' own settings
+            config.projection_dim = whole.config.projection_dim
+            model = CLIPVisionModelWithProjection(config)
+            model.vision_model, model.visual_projection = whole.vision_model, whole.visual_projection
+            return cls(model)
+        if kind != "clip_vision_model":
+            raise CheckpointError(f"{folder} holds a {kind} model; a CLIP is needed")
+        return cls(_loaded(CLIPVisionModelWithProjection, folder, torch.float32))
+
+    def pixels(self, images: Sequence[Image.Image]) -> Tensor:
+        """RGB pictures as the tower takes them, [N, 3, S, S]."""
+        pixels: Tensor = self._images(list(images), return_tensors="pt")["pixel_values"]
+        return pixels
+
+    def embed(self, pixels: Tensor) -> Tensor:
+        """Pictures [N, 3, S, S] -> [N, E], where the model is."""
+        place = next(self.model.parameters())
+        embedded: Tensor = self.model(pixels.to(place)).image_embeds
+        return embedded
+
+
+def _loaded(kind: Any, folder: Path, dtype: torch.dtype) -> Any:
+    try:
+        # a missing weight is only a warning to transformers, which then invents it
+        model, info = kind.from_pretrained(folder, dtype=dtype, output_loading_info=True)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise CheckpointError(f"cannot load the CLIP in {folder}: {error}") from error
+    if missing := sorted(map(str, info["missing_keys"])):
+        raise CheckpointError(f"{folder} lacks {len(missing)} weights, {missing[0]} first; fetch it again")
+    return model
 
 
 def as_clip_inputs(

@@ -78,6 +78,8 @@ USED: Final[dict[str, set[str]]] = {
     "speech": {"init"},
     "subject-feature": {"language", "vision"},
     "subject-attention": {"init", "language", "features"},
+    "ip-adapter": {"init", "vision"},
+    "dreambooth": {"init"},
     "signs": {"init", "detail", "high"},
     "spelling": {"init", "detail", "high"},
 }
@@ -89,11 +91,16 @@ DATA: Final[dict[str, set[str]]] = {
     "preference": {"storybook", "messages"},
     "subject-feature": {"storybook", "subjects"},
     "subject-attention": {"storybook", "subjects"},
+    "ip-adapter": {"storybook", "subjects"},
+    "dreambooth": {"pictures"},
 }
 """The data sources of each objective; others take the storybook alone."""
 
 RARE: Final = ("autoencoder", "diffusion")
 """Objectives that may learn from kinds no scene is sampled with; others tell the known kinds apart."""
+
+DIFFUSING: Final = ("subject-attention", "ip-adapter", "dreambooth")
+"""Further objectives that read the settings of diffusion."""
 
 HEARD: Final = ("storybook-speech", "records")
 """Data sources with sounds."""
@@ -109,8 +116,8 @@ def build_objective(recipe: Recipe) -> Objective:
         if getattr(recipe.model, name) is not None:
             raise ConfigError(f"model.{name} means nothing to a {recipe.objective} recipe ({SOURCES[name]}); "
                               "leave it out")  # fmt: skip
-    for name in ("autoencoder", "diffusion", "preference"):
-        shared = name == "diffusion" and recipe.objective == "subject-attention"
+    for name in ("autoencoder", "diffusion", "dreambooth", "preference"):
+        shared = name == "diffusion" and recipe.objective in DIFFUSING
         if getattr(recipe, name) is not None and recipe.objective != name and not shared:
             raise ConfigError(f"{name} settings mean nothing to a {recipe.objective} recipe; leave them out")
     if recipe.data.rare and recipe.objective not in RARE:
@@ -190,11 +197,28 @@ def _painting(recipe: Recipe) -> Objective:
         raise MissingExtraError("diffusers", "paint")
     from gesso.train.objectives.autoencoder import AutoencoderObjective
     from gesso.train.objectives.diffusion import DiffusionObjective
+    from gesso.train.objectives.ip_adapter import IpAdapterObjective
     from gesso.train.objectives.subject_attention import SubjectAttentionObjective
 
-    if recipe.objective == "subject-attention":
-        return SubjectAttentionObjective(recipe)
-    return AutoencoderObjective(recipe) if recipe.objective == "autoencoder" else DiffusionObjective(recipe)
+    match recipe.objective:
+        case "autoencoder":
+            return AutoencoderObjective(recipe)
+        case "subject-attention":
+            return SubjectAttentionObjective(recipe)
+        case "ip-adapter":
+            return IpAdapterObjective(recipe)
+        case "dreambooth":
+            return _dreambooth(recipe)
+        case _:
+            return DiffusionObjective(recipe)
+
+
+def _dreambooth(recipe: Recipe) -> Objective:
+    if find_spec("peft") is None:
+        raise MissingExtraError("peft", "train")
+    from gesso.train.objectives.dreambooth import DreamboothObjective
+
+    return DreamboothObjective(recipe)
 
 
 def _tokenizer(recipe: Recipe) -> PreTrainedTokenizerBase:

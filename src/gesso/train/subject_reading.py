@@ -17,7 +17,7 @@ from gesso.diffusion.attention import keys_values
 from gesso.diffusion.subject_adapter import SubjectAdapter
 from gesso.diffusion.subject_reading import stretch
 
-__all__ = ["RawMemory", "RowMemory", "RowReading"]
+__all__ = ["RawMemory", "RowMemory", "RowReading", "TextReading"]
 
 
 class RawMemory:
@@ -87,6 +87,17 @@ class RowReading:
         read = _plain(attn, query, *keys_values(attn, self.preview))
         seen = _plain(attn, query, *self._adapter.pictures(attn)(attn, self._tokens))
         return read + seen * stretch(self._weights, shape).to(seen)
+
+
+class TextReading:
+    """Each row's own text and nothing beside it; a `TextAttention` of states [B, L, D]."""
+
+    def __init__(self, states: Tensor) -> None:
+        self.rows, self.preview = len(states), states
+
+    def attend(self, attn: Attention, query: Tensor, shape: tuple[int, int]) -> Tensor:
+        """See `TextAttention.attend`."""
+        return _plain(attn, query, *keys_values(attn, self.preview))
 
 
 def _plain(attn: Attention, query: Tensor, keys: Tensor, values: Tensor) -> Tensor:
