@@ -143,7 +143,7 @@ class SubjectAttentionObjective:
             AdapterFile(self.reader.mapping, self.projection, self.adapter.tensors()),
         )
         places: dict[str, Any] = {n: Path(place).resolve().as_posix() for n, place in self._names.items()}
-        places["opening"] = self.settings.opening
+        places["opening"] = self.painter.settings.opening
         (folder / "moma.json").write_text(json.dumps(places, indent=2) + "\n", encoding="utf-8")
 
     def _predict(self, noised: Tensor, batch: AttentionBatch) -> Tensor:
@@ -166,7 +166,7 @@ class SubjectAttentionObjective:
         return painter.noise(noised, pictures.timesteps, [reading], memory=memory)
 
     def _text(self, example: SubjectExample) -> str:
-        opening = f"photo of a {example.noun}. " if self.settings.opening else ""
+        opening = f"photo of a {example.noun}. " if self.painter.settings.opening else ""
         return opening + example.prompt
 
     def _wish(self, example: SubjectExample) -> Encoded:
