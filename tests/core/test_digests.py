@@ -16,7 +16,11 @@ def test_the_digest_changes_with_any_weight_and_nothing_else(tmp_path: Path) -> 
     # painters have a folder for each part
     (tmp_path / "unet").mkdir()
     (tmp_path / "unet" / "model.safetensors").write_bytes(b"one")
-    assert weights_digest(tmp_path) not in (first, second)
+    third = weights_digest(tmp_path)
+    assert third not in (first, second)
+    # weights of another folder, told by what its file holds
+    (tmp_path / "unet" / "shared.json").write_text("{}")
+    assert weights_digest(tmp_path) not in (first, second, third)
 
 
 def test_the_digest_of_a_single_file_is_that_of_its_contents(tmp_path: Path) -> None:

@@ -3,12 +3,15 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
 
 import tiny
 from gesso.core.errors import CheckpointError, UnknownNameError, UnsupportedError
 from gesso.core.registry import import_target
 from gesso.engines import catalog
 from gesso.engines.catalog import count_parameters, find, known, mini_folder, model_rows
+from gesso.models.shared import borrow
 
 MANIFESTS = Path(__file__).parents[1] / "manifests"
 TOWER = "clip-vit-large-patch14-336.vision"
@@ -86,6 +89,20 @@ def test_parameters_of_parts_in_folders_of_their_own_are_counted(tmp_path: Path)
     for part in ("unet", "vae"):
         tiny.llama().save_pretrained(tmp_path / part)
     assert count_parameters(tmp_path) == 2 * count_parameters(tmp_path / "unet") > 0
+
+
+def test_borrowed_weights_count_as_if_they_were_in_the_folder(tmp_path: Path) -> None:
+    for name in ("whole", "lent"):
+        tiny.llama().save_pretrained(tmp_path / name)
+    before = count_parameters(tmp_path / "lent")
+    changed = load_file(tmp_path / "lent" / "model.safetensors")
+    name = next(key for key, tensor in changed.items() if tensor.ndim == 2 and min(tensor.shape) >= 16)
+    rows, columns = changed[name].shape
+    changed[name] += torch.outer(torch.arange(rows) / rows, torch.arange(columns) / columns)
+    save_file(changed, tmp_path / "lent" / "model.safetensors")
+    assert borrow(tmp_path / "lent", tmp_path / "whole" / "model.safetensors") == len(changed)
+    assert set(load_file(tmp_path / "lent" / "model.safetensors")) == {f"{name}.down", f"{name}.up"}
+    assert count_parameters(tmp_path / "lent") == before
 
 
 def test_a_mini_may_be_a_diffusers_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

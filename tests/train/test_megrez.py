@@ -9,11 +9,12 @@ import torch
 from PIL import Image as Pictures
 from transformers import PreTrainedTokenizerFast
 
+from gesso.core.digests import SHARED
 from gesso.core.errors import CheckpointError, ConfigError, TrainingError
 from gesso.core.messages import Audio, Image, user
 from gesso.models.llava.convert import load_llava
 from gesso.models.megrez.convert import load_megrez
-from gesso.models.shared import SHARED, borrow
+from gesso.models.shared import borrow
 from gesso.train import speech_store
 from gesso.train.loop import train
 from gesso.train.megrez import is_megrez, load_or_assemble

@@ -4,9 +4,12 @@ from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Final
 
-__all__ = ["content_digest", "weights_digest"]
+__all__ = ["SHARED", "content_digest", "weights_digest"]
 
-WEIGHTS: Final = ("*.safetensors", "*.bin", "*.pth")
+SHARED: Final = "shared.json"
+"""Says which weights a folder borrows of another, and what that one's file holds (`models.shared`)."""
+
+WEIGHTS: Final = ("*.safetensors", "*.bin", "*.pth", SHARED)
 
 
 def content_digest(path: Path) -> bytes:

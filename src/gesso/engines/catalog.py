@@ -8,6 +8,7 @@ from math import prod
 from pathlib import Path
 from typing import Final
 
+from gesso.core.digests import SHARED
 from gesso.core.errors import CheckpointError, UnknownNameError, UnsupportedError
 from gesso.engines.catalog_rows import BUILDERS, LICENCES, NEEDS, ROWS
 
@@ -116,16 +117,30 @@ def mini_folder(row: ModelRow) -> Path:
 
 
 def count_parameters(folder: Path) -> int:
-    """How many numbers the safetensors files of a folder hold; a file says so in the JSON it begins with."""
+    """How many numbers the weights of a folder are, borrowed ones included.
+
+    A safetensors file tells the shapes in the JSON it begins with.
+    """
     # painting models keep each part in a folder of its own
-    return sum(map(_numbers_in, [*folder.glob("*.safetensors"), *folder.glob("*/*.safetensors")]))
+    files = [*folder.glob("*.safetensors"), *folder.glob("*/*.safetensors")]
+    borrowed = [*folder.glob(SHARED), *folder.glob(f"*/{SHARED}")]
+    own = {(path.parent, name): count for path in files for name, count in _numbers_in(path).items()}
+    total = sum(own.values())
+    for listing in borrowed:
+        said = json.loads(listing.read_text(encoding="utf-8"))
+        theirs = _numbers_in(listing.parent / said["source"])
+        for name, other in said["tensors"].items():
+            # what a borrowed weight was changed by is no weight of its own
+            changes = sum(own.get((listing.parent, f"{name}.{kind}"), 0) for kind in ("down", "up"))
+            total += theirs[other] - changes
+    return total
 
 
-def _numbers_in(path: Path) -> int:
+def _numbers_in(path: Path) -> dict[str, int]:
     with path.open("rb") as file:
         size = int.from_bytes(file.read(8), "little")
         header = json.loads(file.read(size))
-    return sum(prod(entry["shape"]) for name, entry in header.items() if name != "__metadata__")
+    return {name: prod(entry["shape"]) for name, entry in header.items() if name != "__metadata__"}
 
 
 def _parsed(text: str) -> Iterator[ModelRow]:

@@ -19,13 +19,11 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from gesso.core.digests import content_digest
+from gesso.core.digests import SHARED, content_digest
 from gesso.core.errors import CheckpointError
 from gesso.models.checkpoints import open_tensors, read_json, weight_files
 
-__all__ = ["SHARED", "borrow", "read_shared"]
-
-SHARED: Final = "shared.json"
+__all__ = ["borrow", "read_shared"]
 
 ROOM: Final = 0.75
 """Two factors are kept only where they take less than this share of the whole."""
@@ -85,6 +83,7 @@ def borrow(folder: Path, source: Path) -> int:
         kept |= {f"{name}.{kind}": part.contiguous() for kind, part in parts.items()}
     half = {name: tensor.to(torch.float16) for name, tensor in kept.items()}
     save_file(half, path, metadata={"format": "pt"})
+    path.chmod(0o644)  # new files of safetensors are for their owner alone
     place = Path(os.path.relpath(source, folder)).as_posix()
     _write(folder / SHARED, {"source": place, "sha256": content_digest(source).hex(), "tensors": names})
     return len(names)
