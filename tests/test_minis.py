@@ -23,7 +23,8 @@ def card(name: str) -> str:
 
 
 def test_the_minis_of_this_version_are_here() -> None:
-    assert MINIS == ["mini-clip", "mini-judge", "mini-llava", "mini-lm", "mini-omost", "mini-sdxl"]
+    parts = ("clip", "judge", "llava", "lm", "mgm", "omni", "omost", "sdxl")
+    assert [f"mini-{part}" for part in parts] == MINIS
 
 
 def test_all_together_they_stay_small() -> None:
@@ -36,7 +37,8 @@ def test_weights_are_halves(name: str) -> None:
     assert files
     for file in files:
         with safe_open(file, "pt") as weights:
-            assert {weights.get_slice(key).get_dtype() for key in weights.keys()} == {"F16"}  # noqa: SIM118
+            # none are left where all are borrowed
+            assert {weights.get_slice(key).get_dtype() for key in weights.keys()} <= {"F16"}  # noqa: SIM118
 
 
 @pytest.mark.parametrize("name", MINIS)
@@ -48,7 +50,15 @@ def test_a_card_says_where_a_mini_comes_from(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "count"),
-    [("mini-llava", 120), ("mini-clip", 200), ("mini-omost", 16), ("mini-sdxl", 12), ("mini-judge", 60)],
+    [
+        ("mini-llava", 120),
+        ("mini-clip", 200),
+        ("mini-omost", 16),
+        ("mini-sdxl", 12),
+        ("mini-judge", 60),
+        ("mini-mgm", 60),
+        ("mini-omni", 40),
+    ],
 )
 def test_scores_are_what_the_card_says(name: str, count: int) -> None:
     """On fresh scenes, within four standard errors of both measurements together."""

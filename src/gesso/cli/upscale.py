@@ -13,7 +13,6 @@ from gesso.cli.options import with_settings
 from gesso.cli.output import err, say
 from gesso.cli.paint_options import OutOptions, PainterOptions
 from gesso.core.progress import progress_bar
-from gesso.engines.folders import folder_of
 from gesso.engines.options import LoadOptions
 
 if TYPE_CHECKING:
@@ -92,6 +91,9 @@ def upscaler_for(to: OutOptions, model: PainterOptions, options: LoadOptions) ->
     """
     if to.upscale is None:
         return lambda painting: painting
+    # torch comes with it, which the help of commands does without
+    from gesso.engines.folders import folder_of
+
     name = to.upscale
     folder_of(name)
     engines: list[UpscaleEngine] = []

@@ -22,7 +22,6 @@ from gesso.diffusion.memory import FULL, Precision, plan_memory, precision
 from gesso.diffusion.parts import PaintModel
 from gesso.diffusion.pipeline import Painter
 from gesso.diffusion.single_file import read_single_file
-from gesso.models.checkpoints import fill
 from gesso.models.shared import read_shared
 
 __all__ = ["load_painter", "read_encoder", "read_folder", "read_part", "read_scheduler"]
@@ -167,20 +166,14 @@ def read_part(kind: type[Part], folder: Path, dtype: torch.dtype) -> Part:
 def read_encoder(kind: type[Encoder], folder: Path, dtype: torch.dtype) -> Encoder:
     """A part that transformers knows; errors as in `read_part`."""
     borrowed = read_shared(folder)
+    options: dict[str, Any] = {"dtype": dtype, "local_files_only": True, "output_loading_info": True}
     with reading(folder):
-        if borrowed is not None:
+        if borrowed is None:
+            loaded: Any = kind.from_pretrained(str(folder), variant=_variant(folder), **options)
+        else:
             settings: Any = kind.config_class
-            config: Any = settings.from_pretrained(str(folder), local_files_only=True)
-            encoder: Any = fill(kind, config, borrowed, dtype)
-            whole: Encoder = encoder
-            return whole
-        loaded: Any = kind.from_pretrained(
-            str(folder),
-            dtype=dtype,
-            variant=_variant(folder),
-            local_files_only=True,
-            output_loading_info=True,
-        )
+            config = settings.from_pretrained(str(folder), local_files_only=True)
+            loaded = kind.from_pretrained(None, config=config, state_dict=borrowed, **options)
     model: Encoder = loaded[0]
     require_complete(folder, loaded[1])
     return model
