@@ -68,3 +68,11 @@ def test_scores_are_what_the_card_says(name: str, count: int) -> None:
     report = evaluate(model, TASKS[task](split=split), Plan(count=count, seed=20))
     spread = math.hypot(float(stderr), report.stderr)
     assert abs(report.score - float(score)) <= 4 * spread
+
+
+@pytest.mark.parametrize(
+    ("clip", "words"), [("how-many-en.ogg", "How many things are there?"), ("where-zh.ogg", "这是哪里？")]
+)
+def test_mini_omni_writes_the_clips_of_the_documentation_down(clip: str, words: str) -> None:
+    sounds = Path(__file__).parents[1] / "docs" / "sounds"
+    assert gesso.load("mini-omni").transcribe(sounds / clip).text == words
