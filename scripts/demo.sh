@@ -40,11 +40,6 @@ run gesso transcribe docs/sounds/how-many-en.ogg docs/sounds/where-zh.ogg
 run gesso ask "$picture" --audio docs/sounds/how-many-en.ogg --model mini-omni
 run gesso ask "$picture" --audio docs/sounds/where-zh.ogg --model mini-omni
 
-title "mini-mgm reads a small sign, which mini-llava cannot"
-run gesso storybook make --split test --count 1 --size 384 --seed 8 --signs 1 --out "$folder/signs"
-run gesso ask "$folder/signs/images/000000.png" "QUESTION" --model mini-mgm
-run gesso ask "$folder/signs/images/000000.png" "QUESTION" --model mini-llava
-
 title "A wish becomes a canvas, and the canvas a picture"
 run gesso paint "$wish" --seed 1 --out "$folder/painting.png" --previews 5
 run gesso canvas show "$folder/painting.png" --out "$folder/layout.png"

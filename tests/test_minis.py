@@ -23,7 +23,7 @@ def card(name: str) -> str:
 
 
 def test_the_minis_of_this_version_are_here() -> None:
-    parts = ("clip", "judge", "llava", "lm", "mgm", "omni", "omost", "sdxl")
+    parts = ("clip", "judge", "llava", "lm", "omni", "omost", "sdxl")
     assert [f"mini-{part}" for part in parts] == MINIS
 
 
@@ -56,7 +56,6 @@ def test_a_card_says_where_a_mini_comes_from(name: str) -> None:
         ("mini-omost", 16),
         ("mini-sdxl", 12),
         ("mini-judge", 60),
-        ("mini-mgm", 60),
         ("mini-omni", 40),
     ],
 )

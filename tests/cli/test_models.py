@@ -71,7 +71,7 @@ def test_show_of_an_unknown_name_lists_near_ones(gesso: Gesso) -> None:
 def test_doctor_says_of_every_model_whether_it_runs_here_and_why_not(gesso: Gesso) -> None:
     report = json.loads(gesso("doctor", "--json").out)
     assert set(report["models"]) == {row.name for row in model_rows()}
-    assert report["models"]["mini-omni"] == {"state": "no", "reason": "comes with gesso 0.3"}
+    assert report["models"]["mini-mgm"] == {"state": "no", "reason": "comes with gesso 0.3"}
     assert all(verdict["reason"] for verdict in report["models"].values() if verdict["state"] != "ready")
     assert report["machine"]["cores"] >= 1
     assert "train" in report["missing"]

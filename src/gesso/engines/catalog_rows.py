@@ -16,6 +16,7 @@ BUILDERS: Final = {
     "mini-clip": "gesso.engines.builders:build_clip",
     "mini-lm": "gesso.engines.builders:build_text_chat",
     "mini-llava": "gesso.engines.builders:build_llava",
+    "mini-omni": "gesso.engines.builders:build_megrez",
     "mini-omost": "gesso.engines.plan_build:build_planner",
     "mini-moma": "gesso.engines.personalize_build:build_personalizer",
     "mini-sd": "gesso.engines.paint_build:build_painter",
@@ -68,7 +69,7 @@ mini-sdxl | apache | | | renders storybook canvases region by region
 [gesso | text image > text | 0.3]
 mini-mgm | apache | | | reads small signs in storybook pictures
 
-[gesso | text image audio > text | 0.3]
+[gesso | text image audio > text | 0.2]
 mini-omni | apache | | | hears and answers spoken storybook questions, en + zh
 
 [gesso | text > image | 0.4]

@@ -57,7 +57,7 @@ def read_shared(folder: Path) -> dict[str, Tensor] | None:
     return whole | {name: tensor for name, tensor in own.items() if name not in parts}
 
 
-def borrow(folder: Path, source: Path) -> int:
+def borrow(folder: Path, source: Path, most: int | None = None) -> int:
     """Take out of a folder's one weight file what another file has too, and say so in `shared.json`.
 
     Weights are compared by what they hold, so their names may differ.
@@ -65,6 +65,7 @@ def borrow(folder: Path, source: Path) -> int:
     Args:
         folder: a model folder with whole weights.
         source: the other folder's weight file; the two must keep their places beside one another.
+        most: directions of a matrix's change that are kept, the largest ones; None keeps all that count.
 
     Returns:
         How many weights are borrowed.
@@ -75,7 +76,7 @@ def borrow(folder: Path, source: Path) -> int:
     names: dict[str, str] = {}
     for name, tensor in own.items():
         found = _nearest(tensor, theirs)
-        parts = None if found is None else _parts(tensor, theirs[found])
+        parts = None if found is None else _parts(tensor, theirs[found], most)
         if found is None or parts is None:
             kept[name] = tensor
             continue
@@ -115,7 +116,7 @@ def _reaches(other: Tensor, tensor: Tensor) -> bool:
     return len(other) == len(tensor) or (tensor.ndim == 2 and len(other) < len(tensor))
 
 
-def _parts(tensor: Tensor, other: Tensor) -> dict[str, Tensor] | None:
+def _parts(tensor: Tensor, other: Tensor, most: int | None) -> dict[str, Tensor] | None:
     """What must be kept beside the other weight to have this one; None if that saves little."""
     parts = {"rows": tensor[len(other) :]} if len(tensor) > len(other) else {}
     change = tensor[: len(other)].float() - other.float()
@@ -125,7 +126,7 @@ def _parts(tensor: Tensor, other: Tensor) -> dict[str, Tensor] | None:
     if change.ndim != 2:
         return None
     left, values, right = torch.linalg.svd(change, full_matrices=False)
-    rank = int((values > CLOSE * values[0]).sum())
+    rank = min(int((values > CLOSE * values[0]).sum()), most or len(values))
     if rank * sum(change.shape) > ROOM * change.numel():
         return None
     root = values[:rank].sqrt()
