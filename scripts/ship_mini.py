@@ -5,8 +5,7 @@ python scripts/ship_mini.py runs/mini/sdxl/final src/gesso/minis/mini-sdxl vae=r
 python scripts/ship_mini.py runs/mini/omni/final src/gesso/minis/mini-omni borrow=src/gesso/minis/mini-llava
 python scripts/ship_mini.py runs/mini/sd/final minis/mini-sd unet.borrow=minis/mini-sdxl/unet
 
-With `borrow`, or `PART.borrow`, weights that the other folder ships too are left out (`gesso.models.shared`);
-with `rank`, changes of theirs are cut to that many directions.
+With `borrow`, or `PART.borrow`, weights that the other folder ships too are left out (`gesso.models.shared`).
 """
 
 import json
@@ -57,22 +56,20 @@ def _set_dtype(config: dict[str, object]) -> None:
             _set_dtype(value)
 
 
-def lend(source: Path, target: Path, lender: Path, most: int | None) -> None:
+def lend(source: Path, target: Path, lender: Path) -> None:
     """Leave out of `target` what `lender`, another folder of `gesso.minis`, ships too; see `borrow`."""
     (file,) = weight_files(source)
     # before they become halves, in which a change of low rank is none any more
     shutil.copy(file, target / file.name)
     (target / file.name).chmod(0o644)
-    borrow(target, *weight_files(lender), most=most)
+    borrow(target, *weight_files(lender))
 
 
 if __name__ == "__main__":
-    rank = next((int(each.removeprefix("rank=")) for each in sys.argv[3:] if each.startswith("rank=")), None)
     named = {name: Path(value) for name, value in (each.split("=", 1) for each in sys.argv[3:])}
-    named.pop("rank", None)
     lenders = {name: named.pop(name) for name in list(named) if name.split(".")[-1] == "borrow"}
     start, end = Path(sys.argv[1]), Path(sys.argv[2])
     ship(start, end, named)
     for name, lender in lenders.items():
         part = Path(*name.split(".")[:-1])
-        lend(named.get(str(part), start / part), end / part, lender, rank)
+        lend(named.get(str(part), start / part), end / part, lender)

@@ -4,10 +4,13 @@ from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Final
 
-__all__ = ["SHARED", "content_digest", "weights_digest"]
+__all__ = ["CHANGES", "SHARED", "content_digest", "weights_digest"]
 
 SHARED: Final = "shared.json"
 """Says which weights a folder borrows of another, and what that one's file holds (`models.shared`)."""
+
+CHANGES: Final = ("down", "up", "change", "largest")
+"""Endings of what a borrowed weight was changed by, which is no weight of its own."""
 
 WEIGHTS: Final = ("*.safetensors", "*.bin", "*.pth", SHARED)
 

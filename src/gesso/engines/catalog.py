@@ -8,7 +8,7 @@ from math import prod
 from pathlib import Path
 from typing import Final
 
-from gesso.core.digests import SHARED
+from gesso.core.digests import CHANGES, SHARED
 from gesso.core.errors import CheckpointError, UnknownNameError, UnsupportedError
 from gesso.engines.catalog_rows import BUILDERS, LICENCES, NEEDS, ROWS
 
@@ -131,7 +131,7 @@ def count_parameters(folder: Path) -> int:
         theirs = _numbers_in(listing.parent / said["source"])
         for name, other in said["tensors"].items():
             # what a borrowed weight was changed by is no weight of its own
-            changes = sum(own.get((listing.parent, f"{name}.{kind}"), 0) for kind in ("down", "up"))
+            changes = sum(own.get((listing.parent, f"{name}.{kind}"), 0) for kind in CHANGES)
             total += theirs[other] - changes
     return total
 

@@ -1,12 +1,13 @@
 """Weights that one model folder borrows from another beside it.
 
-A mini that was trained from another one by adapters of low rank need not repeat what the other ships.
+A mini that was trained from another one need not repeat what the other ships.
 `shared.json` says what is taken from where:
 
     {"source": "../mini-llava/model.safetensors", "sha256": "...", "tensors": {"ours": "theirs", ...}}
 
-Our file holds the rest, and what a borrowed weight was changed by: `NAME.down` [r, n] and `NAME.up` [m, r],
-whose product is added, and `NAME.rows`, which stand below it.
+Our file holds the rest, and what a borrowed weight was changed by: of low rank, `NAME.down` [r, n] and
+`NAME.up` [m, r], whose product is added; of any other, `NAME.change` [m, ...] in eight bits, of whose levels
+127 is `NAME.largest` [m, 1, ...], each row's own; and `NAME.rows`, which stand below it.
 """
 
 import json
@@ -19,14 +20,14 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from gesso.core.digests import SHARED, content_digest
+from gesso.core.digests import CHANGES, SHARED, content_digest
 from gesso.core.errors import CheckpointError
 from gesso.models.checkpoints import open_tensors, read_json, weight_files
 
 __all__ = ["borrow", "read_shared"]
 
-ROOM: Final = 0.75
-"""Two factors are kept only where they take less than this share of the whole."""
+LEVELS: Final = 127
+"""Largest level of a change in eight bits; the least is its negative."""
 
 CLOSE: Final = 1e-3
 """Largest rest, as a share of the largest change, at which a change still counts as of low rank."""
@@ -53,11 +54,11 @@ def read_shared(folder: Path) -> dict[str, Tensor] | None:
     whole: dict[str, Tensor] = {}
     for name, other in names.items():
         whole[name] = _changed(name, theirs[other], own)
-    parts = {f"{name}.{kind}" for name in names for kind in ("down", "up", "rows")}
+    parts = {f"{name}.{kind}" for name in names for kind in (*CHANGES, "rows")}
     return whole | {name: tensor for name, tensor in own.items() if name not in parts}
 
 
-def borrow(folder: Path, source: Path, most: int | None = None) -> int:
+def borrow(folder: Path, source: Path) -> int:
     """Take out of a folder's one weight file what another file has too, and say so in `shared.json`.
 
     Weights are compared by what they hold, so their names may differ.
@@ -65,7 +66,6 @@ def borrow(folder: Path, source: Path, most: int | None = None) -> int:
     Args:
         folder: a model folder with whole weights.
         source: the other folder's weight file; the two must keep their places beside one another.
-        most: directions of a matrix's change that are kept, the largest ones; None keeps all that count.
 
     Returns:
         How many weights are borrowed.
@@ -76,14 +76,14 @@ def borrow(folder: Path, source: Path, most: int | None = None) -> int:
     names: dict[str, str] = {}
     for name, tensor in own.items():
         found = _nearest(tensor, theirs)
-        parts = None if found is None else _parts(tensor, theirs[found], most)
+        parts = None if found is None else _parts(tensor, theirs[found])
         if found is None or parts is None:
             kept[name] = tensor
             continue
         names[name] = found
         kept |= {f"{name}.{kind}": part.contiguous() for kind, part in parts.items()}
-    half = {name: tensor.to(torch.float16) for name, tensor in kept.items()}
-    save_file(half, path, metadata={"format": "pt"})
+    half = {name: tensor.to(torch.float16) for name, tensor in kept.items() if tensor.dtype != torch.int8}
+    save_file(kept | half, path, metadata={"format": "pt"})
     path.chmod(0o644)  # new files of safetensors are for their owner alone
     place = Path(os.path.relpath(source, folder)).as_posix()
     _write(folder / SHARED, {"source": place, "sha256": content_digest(source).hex(), "tensors": names})
@@ -91,11 +91,13 @@ def borrow(folder: Path, source: Path, most: int | None = None) -> int:
 
 
 def _changed(name: str, borrowed: Tensor, own: Mapping[str, Tensor]) -> Tensor:
-    down, up, rows = (own.get(f"{name}.{kind}") for kind in ("down", "up", "rows"))
+    """A weight as it is here; sums in float32, for halves would round the change as well."""
+    down, up, change, largest, rows = (own.get(f"{name}.{kind}") for kind in (*CHANGES, "rows"))
     whole = borrowed
     if down is not None and up is not None:
-        # in float32: halves would round the product and the sum
         whole = (borrowed.float() + up.float() @ down.float()).to(borrowed.dtype)
+    elif change is not None and largest is not None:
+        whole = (borrowed.float() + largest.float() / LEVELS * change.float()).to(borrowed.dtype)
     return whole if rows is None else torch.cat([whole, rows.to(whole.dtype)])
 
 
@@ -116,22 +118,36 @@ def _reaches(other: Tensor, tensor: Tensor) -> bool:
     return len(other) == len(tensor) or (tensor.ndim == 2 and len(other) < len(tensor))
 
 
-def _parts(tensor: Tensor, other: Tensor, most: int | None) -> dict[str, Tensor] | None:
+def _parts(tensor: Tensor, other: Tensor) -> dict[str, Tensor] | None:
     """What must be kept beside the other weight to have this one; None if that saves little."""
     parts = {"rows": tensor[len(other) :]} if len(tensor) > len(other) else {}
     change = tensor[: len(other)].float() - other.float()
-    largest = float(change.abs().max())
-    if largest <= CLOSE * float(other.abs().max()) * 0.1:
+    if float(change.abs().max()) <= CLOSE * float(other.abs().max()) * 0.1:
         return parts
+    if change.ndim < 2:
+        return None
+    return parts | (_factors(change) or _levels(change))
+
+
+def _factors(change: Tensor) -> dict[str, Tensor] | None:
+    """A matrix [m, n] as a product; None where its levels take less."""
     if change.ndim != 2:
         return None
     left, values, right = torch.linalg.svd(change, full_matrices=False)
-    rank = min(int((values > CLOSE * values[0]).sum()), most or len(values))
-    if rank * sum(change.shape) > ROOM * change.numel():
+    rank = int((values > CLOSE * values[0]).sum())
+    if 2 * rank * sum(change.shape) >= change.numel():  # bytes of halves against bytes
         return None
     root = values[:rank].sqrt()
     # [m, r] and [r, n], the values shared between them so that neither leaves the range of halves
-    return parts | {"up": left[:, :rank] * root, "down": root[:, None] * right[:rank]}
+    return {"up": left[:, :rank] * root, "down": root[:, None] * right[:rank]}
+
+
+def _levels(change: Tensor) -> dict[str, Tensor]:
+    """A change [m, ...] in eight bits, by the largest of each row."""
+    largest = change.abs().amax(dim=tuple(range(1, change.ndim)), keepdim=True).to(torch.float16)
+    # of a row that does not change, every level is 0
+    levels = (change * LEVELS / largest.float().clamp_min(1e-12)).round().clamp(-LEVELS, LEVELS)
+    return {"change": levels.to(torch.int8), "largest": largest}
 
 
 def _write(path: Path, values: object) -> None:

@@ -1,0 +1,74 @@
+"""What a folder borrows comes back: whole, changed a little, changed in a few directions, grown."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from gesso.models.shared import borrow, read_shared
+
+
+def _random(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def _lent(folder: Path, ours: Tensor, theirs: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+    """What our file holds of a weight after borrowing, and how the weight is read back."""
+    for name, tensor in (("ours", ours), ("theirs", theirs)):
+        (folder / name).mkdir(exist_ok=True)
+        save_file({"w": tensor}, folder / name / "model.safetensors")
+    borrow(folder / "ours", folder / "theirs" / "model.safetensors")
+    found = read_shared(folder / "ours")
+    assert found is not None
+    return load_file(folder / "ours" / "model.safetensors"), found["w"]
+
+
+def test_an_equal_weight_is_not_kept(tmp_path: Path) -> None:
+    weight = _random(8, 8)
+    kept, found = _lent(tmp_path, weight, weight)
+    assert kept == {}
+    assert torch.equal(found, weight)
+
+
+def test_a_change_in_few_directions_is_kept_as_two_factors(tmp_path: Path) -> None:
+    weight = _random(64, 64)
+    changed = weight + 0.1 * torch.outer(_random(64, seed=1), _random(64, seed=2))
+    kept, found = _lent(tmp_path, changed, weight)
+    assert {name: tuple(each.shape) for name, each in kept.items()} == {"w.up": (64, 1), "w.down": (1, 64)}
+    torch.testing.assert_close(found, changed, atol=1e-3, rtol=0)
+
+
+def test_rows_below_the_other_s_are_kept(tmp_path: Path) -> None:
+    weight, more = _random(8, 4), _random(3, 4, seed=1)
+    kept, found = _lent(tmp_path, torch.cat([weight, more]), weight)
+    assert set(kept) == {"w.rows"}
+    torch.testing.assert_close(found, torch.cat([weight, more]), atol=1e-3, rtol=1e-3)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    shape=st.sampled_from([(16, 16), (8, 4, 3, 3), (5, 7)]),
+    seed=st.integers(1, 1000),
+    size=st.sampled_from([1e-3, 0.1, 0.5]),
+)
+def test_any_other_change_is_kept_in_eight_bits(
+    shape: tuple[int, ...], seed: int, size: float, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    weight, change = _random(*shape), size * _random(*shape, seed=seed)
+    kept, found = _lent(tmp_path_factory.mktemp("pair"), weight + change, weight)
+    assert kept["w.change"].dtype == torch.int8
+    assert kept["w.largest"].dtype == torch.float16
+    step = change.abs().amax(dim=tuple(range(1, change.ndim)), keepdim=True) / 127
+    # half a level, and what halves add to the largest and to the sum
+    assert bool(((found - weight - change).abs() <= 0.57 * step + 1e-6).all())
+
+
+def test_what_is_nothing_like_the_other_stays_whole(tmp_path: Path) -> None:
+    weight = _random(16, 16)
+    kept, found = _lent(tmp_path, -weight, weight)
+    assert set(kept) == {"w"}
+    torch.testing.assert_close(found.float(), -weight, atol=2e-3, rtol=1e-3)
