@@ -9,7 +9,8 @@ from gesso.core.errors import ConfigError
     [
         ({"regions": 1.1}, r"diffusion\.regions is 1\.1; it must be in \[0, 1\]"),
         ({"dropout": -0.1}, r"diffusion\.dropout is -0\.1; it must be in \[0, 1\]"),
-        ({"snr_gamma": 0.0}, r"diffusion\.snr_gamma is 0\.0; it must be > 0"),
+        ({"snr_gamma": -1.0}, r"diffusion\.snr_gamma is -1\.0; it must be at least 0"),
+        ({"snr_gamma": float("nan")}, r"diffusion\.snr_gamma is nan; it must be at least 0"),
         ({"average": 1.0}, r"diffusion\.average is 1\.0; it must be in \[0, 1\)"),
         ({"things": -1.0}, r"diffusion\.things is -1\.0; it must be at least 0"),
         ({"window": 3}, r"diffusion\.window is 3; it must be at least 4"),

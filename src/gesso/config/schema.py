@@ -189,7 +189,11 @@ class DiffusionSettings:
     prediction: Literal["epsilon", "v_prediction"] = "epsilon"
     """What it predicts: the noise, or the velocity of arXiv 2202.00512. A painter reads it from the model."""
     snr_gamma: float = 5.0
-    """Noise levels weigh min(SNR, gamma) in the error of the clean latent (min-SNR, arXiv 2303.09556)."""
+    """Noise levels weigh min(SNR, gamma) in the error of the clean latent (min-SNR, arXiv 2303.09556).
+
+    0 weighs all levels alike in the error of what is predicted. For velocities that teaches where things go,
+    which is decided under much noise: there min-SNR weighs less than a tenth.
+    """
     things: float = 1.0
     """Additional weight of latent cells that show things, as a share of what every cell weighs."""
     regions: float = 0.75
@@ -208,12 +212,10 @@ class DiffusionSettings:
     def __post_init__(self) -> None:
         """Refuse shares outside [0, 1] and windows without room for text."""
         _check_least("diffusion", self, 4, "window")
-        _check_least("diffusion", self, 0, "things")
+        _check_least("diffusion", self, 0, "snr_gamma", "things")
         for name in ("regions", "placed", "dropout"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"diffusion.{name} is {getattr(self, name)}; it must be in [0, 1]")
-        if not self.snr_gamma > 0:
-            raise ConfigError(f"diffusion.snr_gamma is {self.snr_gamma}; it must be > 0")
         if not 0 <= self.average < 1:
             raise ConfigError(f"diffusion.average is {self.average}; it must be in [0, 1)")
 
@@ -417,5 +419,5 @@ class Recipe:
 def _check_least(group: str, settings: object, least: int, *names: str) -> None:
     for name in names:
         value = getattr(settings, name)
-        if value < least:
+        if not value >= least:  # also refuses "not a number"
             raise ConfigError(f"{group}.{name} is {value}; it must be at least {least}")

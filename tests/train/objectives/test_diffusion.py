@@ -50,6 +50,11 @@ def test_min_snr_weights_follow_their_formula(gamma: float) -> None:
         torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-6)
 
 
+def test_without_a_gamma_all_noise_levels_count_alike() -> None:
+    settings = DiffusionSettings(prediction="v_prediction", snr_gamma=0)
+    assert min_snr_weights(DDPMScheduler(), torch.tensor([0, 500, 999]), settings).tolist() == [1, 1, 1]
+
+
 def test_a_batch_holds_latents_noise_and_texts(make: Make) -> None:
     objective = make("diffusion.dropout=0", "diffusion.regions=1", "diffusion.window=60")
     batch = objective.batch([3, 0], number=9)

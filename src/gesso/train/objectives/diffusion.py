@@ -204,8 +204,11 @@ def min_snr_weights(scheduler: DDPMScheduler, timesteps: Tensor, settings: Diffu
     """Weights [B] that make the error of the clean latent count min(SNR, gamma).
 
     The error of the noise is SNR times that of the clean latent, the error of the velocity SNR + 1 times.
-    Source: min-SNR, arXiv 2303.09556, section 3.4.
+    Without a gamma, errors of what is predicted count alike at all levels. Source: min-SNR, arXiv 2303.09556,
+    section 3.4.
     """
+    if not settings.snr_gamma:
+        return torch.ones(len(timesteps), device=timesteps.device)
     snr = compute_snr(scheduler, timesteps)
     share = snr if settings.prediction == "epsilon" else snr + 1
     weights: Tensor = snr.clamp(max=settings.snr_gamma) / share
