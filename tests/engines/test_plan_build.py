@@ -17,7 +17,7 @@ from gesso.engines.options import LoadOptions
 from gesso.engines.plan import Planner, PlanSettings
 from gesso.engines.plan_build import STORYBOOK_SETTINGS, build_omost, build_planner, local_planner
 from gesso.models.omost.prompts import GENERAL_PROMPT, OMOST_SAMPLING, SYSTEM_PROMPT
-from models.omost.packing import pack_state
+from models.bitsandbytes_packing import pack_state
 
 OPTIONS = LoadOptions()
 SMALL = ReplyShape(max_regions=2, max_details=1, max_text=4)

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import torch
 from torch import nn
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoTokenizer
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
 from gesso.core.errors import UnsupportedError, UsageError
@@ -14,6 +14,7 @@ from gesso.engines.features import MEBIBYTE, FeatureMemory
 from gesso.engines.folders import adapter_base, folder_of
 from gesso.engines.options import LoadOptions
 from gesso.engines.text_chat import TextChat, TextProcessor
+from gesso.models.causal import load_language_model
 from gesso.models.checkpoints import read_json
 from gesso.models.clip import ClipEncoder
 from gesso.models.llava.convert import load_llava
@@ -21,7 +22,6 @@ from gesso.models.llava.processor import LlavaProcessor
 from gesso.models.llava.settings import LlavaSettings
 from gesso.models.megrez.convert import load_megrez
 from gesso.models.mgm.convert import load_mgm
-from gesso.models.omost.load import load_language_model
 from gesso.models.omost.processor import TemplateProcessor
 from gesso.models.originals import load_tokenizer
 from gesso.models.picture_chat import PictureChat
@@ -84,8 +84,7 @@ def build_text_chat(folder: Path, options: LoadOptions) -> Chat:
     """A language model that gesso trained, under the storybook's template."""
     _refuse_base(options)
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    language_model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype_of(folder, options))
-    language_model.to(device_of(options)).eval()
+    language_model = load_language_model(folder, dtype=dtype_of(folder, options), device=device_of(options))
     longest = language_model.config.max_position_embeddings
     processor = LlavaProcessor(tokenizer, LlavaSettings(template="storybook", max_length=longest))
     return Chat(TextChat(language_model), TextProcessor(processor), stop=_stops(processor))

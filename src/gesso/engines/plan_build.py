@@ -16,9 +16,9 @@ from gesso.engines.plan_endpoint import GENERAL_SETTINGS
 from gesso.engines.plan_local import LocalWriter
 from gesso.engines.text_chat import TextChat, TextProcessor
 from gesso.models.base import Processor
+from gesso.models.causal import load_language_model
 from gesso.models.llava.processor import LlavaProcessor
 from gesso.models.llava.settings import LlavaSettings
-from gesso.models.omost.load import load_language_model
 from gesso.models.omost.processor import TemplateProcessor
 from gesso.models.templates import get_template, storybook_jinja
 

@@ -8,7 +8,6 @@ import torch
 from transformers import (
     AutoConfig,
     AutoModel,
-    AutoModelForCausalLM,
     AutoTokenizer,
     CLIPModel,
     PreTrainedModel,
@@ -18,6 +17,7 @@ from gesso.config.schema import ModelSettings, Recipe
 from gesso.core.errors import ConfigError
 from gesso.engines.catalog import known
 from gesso.engines.folders import folder_of
+from gesso.models.causal import load_language_model
 from gesso.models.llava.convert import load_llava
 from gesso.models.llava.model import LlavaChat
 from gesso.models.llava.modules import build_module, module_config
@@ -64,7 +64,7 @@ def _adapt(chat: LlavaChat, model: ModelSettings) -> LlavaChat:
 
 def _assemble(recipe: Recipe, vision: Path, language: Path) -> LlavaChat:
     """A tower and a language model with a new projector between them (LLaVA's first stage starts here)."""
-    tower, text = load_tower(vision), AutoModelForCausalLM.from_pretrained(language, dtype=torch.float32)
+    tower, text = load_tower(vision), load_language_model(language)
     tokenizer = AutoTokenizer.from_pretrained(language)
     settings = LlavaSettings(
         projector_type=recipe.model.projector,

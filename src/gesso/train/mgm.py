@@ -6,12 +6,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from gesso.config.schema import ModelSettings, Recipe
 from gesso.core.errors import ConfigError
 from gesso.engines.catalog import known
 from gesso.engines.folders import folder_of
+from gesso.models.causal import load_language_model
 from gesso.models.checkpoints import fill, read_json, rename_keys
 from gesso.models.llava.convert import load_llava
 from gesso.models.mgm.convert import load_mgm
@@ -55,7 +56,7 @@ def build_mgm(recipe: Recipe) -> MgmChat:
     elif model.init is not None:
         chat = _from_llava(model)
     elif model.vision is not None and model.language is not None:
-        language: Any = AutoModelForCausalLM.from_pretrained(folder_of(model.language), dtype=torch.float32)
+        language = load_language_model(folder_of(model.language))
         tokenizer = AutoTokenizer.from_pretrained(folder_of(model.language))
         chat = _assemble(model, load_tower(folder_of(model.vision)), language, tokenizer)
     else:

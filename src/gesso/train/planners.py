@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-import torch
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from gesso.config.schema import Recipe
@@ -13,9 +12,9 @@ from gesso.core.messages import Message, system
 from gesso.engines.catalog import known
 from gesso.engines.folders import folder_of
 from gesso.models.base import Encoded
+from gesso.models.causal import load_language_model
 from gesso.models.llava.processor import LlavaProcessor
 from gesso.models.llava.settings import LlavaSettings
-from gesso.models.omost.load import load_language_model
 from gesso.models.omost.processor import TemplateProcessor
 from gesso.models.omost.prompts import SYSTEM_PROMPT
 from gesso.models.templates import storybook_jinja
@@ -81,7 +80,7 @@ def load_planner(recipe: Recipe) -> tuple[PreTrainedModel, PreTrainedTokenizerBa
     """
     folder = planner_folder(recipe)
     tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder)
-    model = load_language_model(folder, dtype=torch.float32, device=torch.device("cpu"))
+    model = load_language_model(folder)
     if recipe.model.canvas_tokens:
         add_canvas_tokens(model, tokenizer)
     model.set_attn_implementation(recipe.model.attention)

@@ -9,11 +9,11 @@ from torch import nn
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from gesso.engines.catalog import find
+from gesso.models.causal import LANGUAGE_KEYS
 from gesso.models.checkpoints import check_complete, rename_keys
 from gesso.models.megrez.convert import ORIGINAL_KEYS
 from gesso.models.megrez.modules import MegrezForConditionalGeneration
 from gesso.models.megrez.read_config import read_config, read_settings
-from gesso.models.omost.load import LANGUAGE_KEYS
 from gesso.models.originals import build_text_config
 
 MANIFESTS = Path(__file__).parents[2] / "manifests"

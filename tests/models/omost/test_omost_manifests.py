@@ -11,9 +11,9 @@ from torch import nn
 from transformers import LlamaConfig, LlamaForCausalLM, Phi3Config, Phi3ForCausalLM
 
 from gesso.core.errors import CheckpointError
+from gesso.models.causal import LANGUAGE_KEYS
 from gesso.models.checkpoints import check_complete, rename_keys
-from gesso.models.omost.load import LANGUAGE_KEYS
-from gesso.models.omost.quantised import Stored, dense_shapes, group_keys
+from gesso.models.quantised import Stored, dense_shapes, group_keys
 
 MANIFESTS = Path(__file__).parents[2] / "manifests"
 LLAMA, PHI = "omost-llama-3-8b", "omost-phi-3-mini-128k"

@@ -11,7 +11,7 @@ import tiny
 from gesso.config.schema import DataSettings
 from gesso.engines.builders import builder_for
 from gesso.models.base import IGNORE_INDEX, Encoded
-from gesso.models.omost.load import load_language_model
+from gesso.models.causal import load_language_model
 from gesso.storybook.compose import canvas_program
 from gesso.train.canvas_tokens import add_canvas_tokens
 from gesso.train.objectives.planning import PlanningObjective, fill_rows

@@ -11,6 +11,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel, PreTrai
 
 from gesso.config.schema import Recipe
 from gesso.models.base import IGNORE_INDEX, IMAGE_INDEX, Encoded
+from gesso.models.causal import load_language_model
 from gesso.models.llava.processor import LlavaProcessor
 from gesso.models.llava.settings import LlavaSettings
 from gesso.nn.recall_init import start_recalling
@@ -78,8 +79,7 @@ class LanguageObjective:
 def _language_model(recipe: Recipe, tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:
     if recipe.model.init is not None:
         # a folder may hold half precision, in which AdamW's small steps are rounded away
-        loaded: PreTrainedModel = LlamaForCausalLM.from_pretrained(recipe.model.init, dtype=torch.float32)
-        return loaded
+        return load_language_model(Path(recipe.model.init))
     config = LlamaConfig(
         **sizes_of(recipe, "language", LlamaConfig),
         vocab_size=len(tokenizer),

@@ -10,7 +10,8 @@ from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig, Pre
 
 from gesso.core.errors import CheckpointError, UnsupportedError
 from gesso.models.checkpoints import KeyRule, fill, open_tensors, read_json, rename_keys, weight_files
-from gesso.models.omost.quantised import dense_shapes, dense_tensors, group_keys
+from gesso.models.quantised import dense_shapes, dense_tensors, group_keys
+from gesso.models.shared import read_shared
 
 __all__ = ["LANGUAGE_KEYS", "load_language_model", "model_class_of", "uses_bitsandbytes"]
 
@@ -21,7 +22,9 @@ LANGUAGE_KEYS: Final = (
 """Causal language models have transformers' own names."""
 
 
-def load_language_model(folder: Path, *, dtype: torch.dtype, device: torch.device) -> PreTrainedModel:
+def load_language_model(
+    folder: Path, *, dtype: torch.dtype = torch.float32, device: torch.device | None = None
+) -> PreTrainedModel:
     """A causal language model, ready for inference.
 
     Weights that bitsandbytes packed stay packed on a GPU where it is installed. Anywhere else they are
@@ -30,12 +33,13 @@ def load_language_model(folder: Path, *, dtype: torch.dtype, device: torch.devic
     Args:
         folder: a folder in transformers' form.
         dtype: what to compute in.
-        device: where.
+        device: where; None is the CPU.
 
     Raises:
         CheckpointError: files are missing, damaged, or do not fit the model their config describes.
         UnsupportedError: the weights are packed in another way.
     """
+    device = device or torch.device("cpu")
     config = _read_config(folder)
     packing = getattr(config, "quantization_config", None)
     packed = packing is not None and uses_bitsandbytes(packing)
@@ -100,7 +104,7 @@ def _load_dense(folder: Path, config: PreTrainedConfig, dtype: torch.dtype) -> P
     files = weight_files(folder)
     if not files:
         raise CheckpointError(f"{folder} holds no weights; it needs model.safetensors or pytorch_model.bin")
-    tensors = open_tensors(files)
+    tensors = read_shared(folder) or open_tensors(files)
     model_class = model_class_of(config)
     if getattr(config, "quantization_config", None) is not None:
         stored = group_keys(tensors)

@@ -8,9 +8,9 @@ from transformers import GenerationConfig, LlamaForCausalLM, Phi3Config, Phi3For
 
 import tiny
 from gesso.core.errors import CheckpointError, UnsupportedError
-from gesso.models.omost.load import load_language_model
-from gesso.models.omost.quantised import dense_tensors, group_keys
-from models.omost.packing import pack_state
+from gesso.models.causal import load_language_model
+from gesso.models.quantised import dense_tensors, group_keys
+from models.bitsandbytes_packing import pack_state
 
 CPU = torch.device("cpu")
 BITSANDBYTES = {"quant_method": "bitsandbytes", "load_in_4bit": True, "bnb_4bit_quant_type": "nf4"}

@@ -6,8 +6,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from gesso.core.errors import CheckpointError
-from gesso.models.omost.quantised import dense_shapes, dense_tensors, group_keys
-from models.omost.packing import pack_4_bits, pack_8_bits
+from gesso.models.quantised import dense_shapes, dense_tensors, group_keys
+from models.bitsandbytes_packing import pack_4_bits, pack_8_bits
 
 REFERENCE = Path(__file__).parent / "data" / "bitsandbytes-0.50.2.safetensors"
 """One weight [24, 128] packed and unpacked by bitsandbytes on a CPU: NF4, NF4 with nested scales, int8."""
