@@ -1,12 +1,14 @@
 import json
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 from PIL import Image
 
 from cli.run import Gesso
-from gesso.cli.storybook import Size
+from gesso.cli.storybook import Size, _Drawn
 from gesso.storybook.draw import LARGEST_SIZE, SMALLEST_SIZE
+from gesso.storybook.scene import MAX_THINGS, SIGN_RATE
 
 
 def test_make_writes_llavas_json_and_its_pictures(gesso: Gesso, tmp_path: Path) -> None:
@@ -22,9 +24,28 @@ def test_make_writes_llavas_json_and_its_pictures(gesso: Gesso, tmp_path: Path) 
     assert (tmp_path / "again" / "data.json").read_bytes() == (tmp_path / "data" / "data.json").read_bytes()
 
 
+def test_scenes_of_few_things_and_many_signs(gesso: Gesso, tmp_path: Path) -> None:
+    chosen = ("--things", "1", "--signs", "1", "--count", "4", "--size", "32", "--split", "test")
+    assert gesso("storybook", "make", "--out", str(tmp_path), *chosen).code == 0
+    entries = json.loads((tmp_path / "data.json").read_text("utf-8"))
+    assert not any(" and " in entry["caption"] for entry in entries)
+    plain = ("--things", "1", "--signs", "0", *chosen[4:])
+    assert gesso("storybook", "make", "--out", str(tmp_path / "plain"), *plain).code == 0
+    for entry in entries:
+        signed, bare = (tmp_path / entry["image"], tmp_path / "plain" / entry["image"])
+        assert signed.read_bytes() != bare.read_bytes()
+
+
 def test_sizes_are_those_that_can_be_drawn() -> None:
     (option,) = Size.__metadata__
     assert (option.min, option.max) == (SMALLEST_SIZE, LARGEST_SIZE)
+
+
+def test_a_scene_holds_as_many_things_as_the_help_says() -> None:
+    hints = get_type_hints(_Drawn, include_extras=True)
+    (option,) = hints["things"].__metadata__
+    assert option.max == MAX_THINGS
+    assert f"[{SIGN_RATE}]" in hints["signs"].__metadata__[0].help
 
 
 def test_a_folder_that_cannot_be_made_is_told(gesso: Gesso, tmp_path: Path) -> None:

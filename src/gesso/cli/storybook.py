@@ -34,6 +34,10 @@ class _Drawn:
     split: Split = "train"
     count: Count = 100
     seed: Seed = 0
+    things: Annotated[int, typer.Option(min=1, max=6, help="Most things of a scene.")] = 6
+    signs: Annotated[float | None, typer.Option(min=0, max=1, help="Share of things with a sign [0.15].")] = (
+        None
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,8 +103,11 @@ def sheet_command(
 def _watched(wanted: _Drawn) -> "Iterator[Scene]":
     """The scenes, with a progress bar on standard error."""
     from gesso.core.progress import progress_bar
+    from gesso.storybook.scene import SIGN_RATE
     from gesso.storybook.splits import scenes
 
-    stream = islice(scenes(wanted.split, wanted.seed), wanted.count)
+    rate = SIGN_RATE if wanted.signs is None else wanted.signs
+    endless = scenes(wanted.split, wanted.seed, counts=range(1, wanted.things + 1), sign_rate=rate)
+    stream = islice(endless, wanted.count)
     with progress_bar(err, transient=True) as progress:
         yield from progress.track(stream, total=wanted.count, description="drawing")
