@@ -43,6 +43,10 @@ def ship(source: Path, target: Path, parts: dict[str, Path]) -> None:
             config = json.loads(path.read_text(encoding="utf-8"))
             _set_dtype(config)
             place.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        elif path.name == "tokenizer.json":
+            # without blanks it is half as long
+            words = json.loads(path.read_text(encoding="utf-8"))
+            place.write_text(json.dumps(words, ensure_ascii=False, separators=(",", ":")), encoding="utf-8")
         elif path.suffix in COPIED:
             shutil.copy(path, place)
 

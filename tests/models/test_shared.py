@@ -16,15 +16,17 @@ def _random(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
-def _lent(folder: Path, ours: Tensor, theirs: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+def _lent(
+    folder: Path, ours: Tensor, theirs: Tensor, name: str = "w", other: str = "w"
+) -> tuple[dict[str, Tensor], Tensor]:
     """What our file holds of a weight after borrowing, and how the weight is read back."""
-    for name, tensor in (("ours", ours), ("theirs", theirs)):
-        (folder / name).mkdir(exist_ok=True)
-        save_file({"w": tensor}, folder / name / "model.safetensors")
+    for place, key, tensor in (("ours", name, ours), ("theirs", other, theirs)):
+        (folder / place).mkdir(exist_ok=True)
+        save_file({key: tensor}, folder / place / "model.safetensors")
     borrow(folder / "ours", folder / "theirs" / "model.safetensors")
     found = read_shared(folder / "ours")
     assert found is not None
-    return load_file(folder / "ours" / "model.safetensors"), found["w"]
+    return load_file(folder / "ours" / "model.safetensors"), found[name]
 
 
 def test_an_equal_weight_is_not_kept(tmp_path: Path) -> None:
@@ -69,6 +71,14 @@ def test_any_other_change_is_kept_in_eight_bits(
 
 def test_what_is_nothing_like_the_other_stays_whole(tmp_path: Path) -> None:
     weight = _random(16, 16)
-    kept, found = _lent(tmp_path, -weight, weight)
-    assert set(kept) == {"w"}
+    kept, found = _lent(tmp_path, -weight, weight, name="v")
+    assert set(kept) == {"v"}
     torch.testing.assert_close(found.float(), -weight, atol=2e-3, rtol=1e-3)
+
+
+def test_the_same_place_of_a_layer_is_begun_from_however_far_it_moved(tmp_path: Path) -> None:
+    weight = _random(16, 16)
+    name, other = "language_model.layers.0.mlp.weight", "language_model.model.layers.0.mlp.weight"
+    kept, found = _lent(tmp_path, -weight, weight, name=name, other=other)
+    assert set(kept) == {f"{name}.change", f"{name}.largest"}
+    torch.testing.assert_close(found, -weight, atol=0.05, rtol=0)

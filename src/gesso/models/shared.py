@@ -12,6 +12,7 @@ Our file holds the rest, and what a borrowed weight was changed by: of low rank,
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -25,6 +26,8 @@ from gesso.core.errors import CheckpointError
 from gesso.models.checkpoints import open_tensors, read_json, weight_files
 
 __all__ = ["borrow", "read_shared"]
+
+LAYER: Final = re.compile(r"\blayers\.\d+\.")
 
 LEVELS: Final = 127
 """Largest level of a change in eight bits; the least is its negative."""
@@ -75,7 +78,7 @@ def borrow(folder: Path, source: Path) -> int:
     kept: dict[str, Tensor] = {}
     names: dict[str, str] = {}
     for name, tensor in own.items():
-        found = _nearest(tensor, theirs)
+        found = _nearest(name, tensor, theirs)
         parts = None if found is None else _parts(tensor, theirs[found])
         if found is None or parts is None:
             kept[name] = tensor
@@ -101,17 +104,28 @@ def _changed(name: str, borrowed: Tensor, own: Mapping[str, Tensor]) -> Tensor:
     return whole if rows is None else torch.cat([whole, rows.to(whole.dtype)])
 
 
-def _nearest(tensor: Tensor, theirs: Mapping[str, Tensor]) -> str | None:
-    """The other weight that differs least, of those of one shape, and of matrices of fewer rows."""
+def _nearest(name: str, tensor: Tensor, theirs: Mapping[str, Tensor]) -> str | None:
+    """The other weight to begin from, of those of one shape, and of matrices of fewer rows.
+
+    One whose place in its layer has the same name, however long training has moved it since; or else the one
+    that differs least, as long as it is less than the weight itself.
+    """
     options = {
-        name: float(
-            (tensor[: len(other)].float() - other.float()).norm() / other.float().norm().clamp_min(1e-6)
+        other: float(
+            (tensor[: len(each)].float() - each.float()).norm() / each.float().norm().clamp_min(1e-6)
         )
-        for name, other in theirs.items()
-        if other.ndim == tensor.ndim and other.shape[1:] == tensor.shape[1:] and _reaches(other, tensor)
+        for other, each in theirs.items()
+        if each.ndim == tensor.ndim and each.shape[1:] == tensor.shape[1:] and _reaches(each, tensor)
     }
-    best = min(options, key=lambda name: options[name], default=None)
-    return best if best is not None and options[best] < 1 else None
+    same = [other for other in options if _place(other) == _place(name)]
+    best = min(same or options, key=lambda other: options[other], default=None)
+    return best if best is not None and (same or options[best] < 1) else None
+
+
+def _place(name: str) -> str:
+    """Layer and what follows: "layers.0.mlp.up_proj.weight"; elsewhere the whole name."""
+    found = LAYER.search(name)
+    return name[found.start() :] if found else name
 
 
 def _reaches(other: Tensor, tensor: Tensor) -> bool:
