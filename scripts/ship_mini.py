@@ -4,6 +4,7 @@ python scripts/ship_mini.py runs/mini/clip/final src/gesso/minis/mini-clip
 python scripts/ship_mini.py runs/mini/sdxl/final src/gesso/minis/mini-sdxl vae=runs/mini/vae-decoder/final
 python scripts/ship_mini.py runs/mini/omni/final src/gesso/minis/mini-omni borrow=src/gesso/minis/mini-llava
 python scripts/ship_mini.py runs/mini/sd/final minis/mini-sd unet.borrow=minis/mini-sdxl/unet
+python scripts/ship_mini.py runs/mini/moma/final minis/mini-moma language=mini-llava painter=mini-sd
 
 With `borrow`, or `PART.borrow`, weights that the other folder ships too are left out (`gesso.models.shared`).
 """
@@ -20,6 +21,8 @@ from gesso.models.checkpoints import weight_files
 from gesso.models.shared import borrow
 
 COPIED = (".json", ".jinja")
+NAMING = ("moma.json", "ip-adapter.json")
+"""Settings that name other models, by the folders they were trained with."""
 
 
 def ship(source: Path, target: Path, parts: dict[str, Path]) -> None:
@@ -28,7 +31,7 @@ def ship(source: Path, target: Path, parts: dict[str, Path]) -> None:
     Args:
         source: what a recipe wrote.
         target: a folder of `gesso.minis`.
-        parts: folder of a part -> where it comes from instead.
+        parts: folder of a part -> where it comes from instead; a model that settings name -> its name here.
     """
     target.mkdir(parents=True, exist_ok=True)
     for path in sorted(source.iterdir()):
@@ -43,6 +46,10 @@ def ship(source: Path, target: Path, parts: dict[str, Path]) -> None:
             config = json.loads(path.read_text(encoding="utf-8"))
             _set_dtype(config)
             place.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        elif path.name in NAMING:
+            said = json.loads(path.read_text(encoding="utf-8"))
+            said |= {key: value.name for key, value in parts.items() if key in said}
+            place.write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
         elif path.name == "tokenizer.json":
             # without blanks it is half as long
             words = json.loads(path.read_text(encoding="utf-8"))

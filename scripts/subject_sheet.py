@@ -20,8 +20,8 @@ from gesso.evaluate.judge import Judge
 from gesso.evaluate.tasks.subject import kept, look_at_scene, settings_for
 from gesso.storybook.judging import crop
 from gesso.storybook.scene import COLOURS, PATTERNS, PLACES, Thing
-from gesso.storybook.subjects import SubjectPair, subject_pair
-from gesso.storybook.words import words_of
+from gesso.storybook.subjects import SubjectPair, subject_pair, subject_prompt
+from gesso.storybook.tell import describe
 
 COLUMNS: Final = ("reference", "mask", "a new context", "another one", "a new texture")
 CONTEXT, TEXTURE = 1.0, 0.4  # strengths
@@ -68,25 +68,23 @@ def row(painter: Any, judge: Judge, pair: SubjectPair, seed: int, steps: int | N
 
 def contexts(pair: SubjectPair, seed: int) -> list[tuple[Thing, str]]:
     """The subject with its prompt in two places: the pair's own, and another one."""
-    words, rng = words_of("en"), Random(seed)
+    rng = Random(seed)
     taken = {pair.reference.place, pair.target.place}
     place = rng.choice([each for each in PLACES if each not in taken])
     other = replace(pair.subject, location=rng.choice(["on the left", "in the center", "on the right"]))
-    told = f"{words.a(other.kind)} {words.locations[other.location]} {words.places[place]}"
-    return [(pair.subject, pair.prompt), (other, told)]
+    return [(pair.subject, pair.prompt), (other, subject_prompt(other, place))]
 
 
 def texture(pair: SubjectPair, seed: int) -> tuple[Thing, str]:
     """The subject in other colours, with a prompt that says them."""
-    words, rng = words_of("en"), Random(seed)
+    rng = Random(seed)
     subject = pair.reference.things[0]
     pattern = rng.choice([each for each in PATTERNS if each != subject.pattern])
     colour, second = rng.sample([each for each in COLOURS if each != subject.colour], 2)
     looks = replace(
         subject, colour=colour, pattern=pattern, second_colour=None if pattern == PATTERNS[0] else second
     )
-    where = f"{words.locations[looks.location]} {words.places[pair.reference.place]}"
-    return looks, f"{words.phrase(looks)} {where}"
+    return looks, describe(replace(pair.reference, things=(looks,)))
 
 
 def judged(judge: Judge, picture: Image.Image, wanted: Thing) -> Cell:

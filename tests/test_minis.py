@@ -2,6 +2,7 @@
 
 import math
 import re
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,9 @@ from safetensors import safe_open
 import gesso
 from gesso.evaluate import TASKS, Plan, evaluate
 from gesso.evaluate.judge import Judge
+from gesso.storybook.draw import draw
+from gesso.storybook.splits import scenes
+from gesso.storybook.words import words_of
 
 FOLDER = Path(gesso.__file__).parent / "minis"
 MINIS = sorted(path.parent.name for path in FOLDER.glob("*/README.md"))
@@ -23,7 +27,7 @@ def card(name: str) -> str:
 
 
 def test_the_minis_of_this_version_are_here() -> None:
-    parts = ("clip", "judge", "llava", "lm", "omni", "omost", "sdxl")
+    parts = ("clip", "judge", "llava", "lm", "mgm", "omni", "omost", "sdxl")
     assert [f"mini-{part}" for part in parts] == MINIS
 
 
@@ -60,6 +64,7 @@ def test_a_card_says_where_a_mini_comes_from(name: str) -> None:
         ("mini-sdxl", 12),
         ("mini-judge", 60),
         ("mini-omni", 40),
+        ("mini-mgm", 40),
     ],
 )
 def test_scores_are_what_the_card_says(name: str, count: int) -> None:
@@ -70,6 +75,14 @@ def test_scores_are_what_the_card_says(name: str, count: int) -> None:
     report = evaluate(model, TASKS[task](split=split), Plan(count=count, seed=20))
     spread = math.hypot(float(stderr), report.stderr)
     assert abs(report.score - float(score)) <= 4 * spread
+
+
+@pytest.mark.parametrize("name", ["mini-llava", "mini-mgm", "mini-omni"])
+def test_a_large_picture_is_seen_as_well_as_a_small_one(name: str) -> None:
+    chat, (scene,) = gesso.load(name), islice(scenes("test", 1), 1)
+    for size in (96, 384):
+        answer = chat.ask(gesso.Image(draw(scene, size)), "What place is this?").text
+        assert answer == words_of("en").backgrounds[scene.place]
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ def test_show_prints_what_is_known_of_a_published_model(gesso: Gesso) -> None:
     out = gesso("models", "show", "liuhaotian/llava-v1.6-34b").out
     for fact in ("llava-v1.6-34b", "34.8 B", "69.5 / 34.8 / 17.4", "Apache-2.0", "since gesso 0.1"):
         assert fact in out
-    assert "planned for gesso 0.3" in gesso("models", "show", "mini-mgm").out
+    assert "planned for gesso 0.3" in gesso("models", "show", "llava-7b-delta-v0").out
 
 
 def test_show_prints_the_card_of_a_mini(
@@ -71,7 +71,7 @@ def test_show_of_an_unknown_name_lists_near_ones(gesso: Gesso) -> None:
 def test_doctor_says_of_every_model_whether_it_runs_here_and_why_not(gesso: Gesso) -> None:
     report = json.loads(gesso("doctor", "--json").out)
     assert set(report["models"]) == {row.name for row in model_rows()}
-    assert report["models"]["mini-mgm"] == {"state": "no", "reason": "comes with gesso 0.3"}
+    assert report["models"]["llava-7b-delta-v0"] == {"state": "no", "reason": "comes with gesso 0.3"}
     assert all(verdict["reason"] for verdict in report["models"].values() if verdict["state"] != "ready")
     assert report["machine"]["cores"] >= 1
     assert "train" in report["missing"]
@@ -79,7 +79,7 @@ def test_doctor_says_of_every_model_whether_it_runs_here_and_why_not(gesso: Gess
 
 def test_doctor_prints_machine_and_models(gesso: Gesso) -> None:
     out = gesso("doctor").out
-    for word in ("python", "torch", "GPU", "extra train", "llava-v1.6-34b", "comes with gesso 0.4"):
+    for word in ("python", "torch", "GPU", "extra train", "llava-v1.6-34b", "comes with gesso 0.3"):
         assert word in out
 
 

@@ -133,10 +133,11 @@ def test_an_unknown_name_lists_near_ones() -> None:
 
 
 def test_a_later_model_is_refused_with_its_version() -> None:
-    with pytest.raises(UnsupportedError, match=r"does not run mini-mgm yet, 0\.3 will"):
-        find("mini-mgm").require_runnable()
+    with pytest.raises(UnsupportedError, match=r"does not run llava-7b-delta-v0 yet, 0\.3 will"):
+        find("llava-7b-delta-v0").require_runnable()
 
 
-def test_a_mini_without_weights_says_what_to_do() -> None:
+def test_a_mini_without_weights_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(catalog, "MINIS", tmp_path)
     with pytest.raises(CheckpointError, match=r"weights of mini-moma are not part.*train it"):
         mini_folder(find("mini-moma"))

@@ -27,8 +27,8 @@ def test_what_cannot_be_reached_says_so(name: str, tmp_path: Path, monkeypatch: 
 
 
 def test_a_model_of_a_later_version_is_refused_before_it_is_fetched() -> None:
-    with pytest.raises(UnsupportedError, match="mini-sd"):
-        folder_of("mini-sd")
+    with pytest.raises(UnsupportedError, match="llava-7b-delta-v0"):
+        folder_of("llava-7b-delta-v0")
 
 
 def test_an_adapter_names_its_base(tmp_path: Path) -> None:

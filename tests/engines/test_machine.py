@@ -52,7 +52,7 @@ def test_a_repository_is_here_if_its_config_is(monkeypatch: pytest.MonkeyPatch, 
 
 
 def test_a_later_model_says_when() -> None:
-    assert judge(find("mini-moma"), STATION).reason == "comes with gesso 0.4"
+    assert judge(find("llava-7b-delta-v0"), STATION).reason == "comes with gesso 0.3"
 
 
 def test_a_mini_needs_its_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ BUILDERS: Final = {
     "mini-clip": "gesso.engines.builders:build_clip",
     "mini-lm": "gesso.engines.builders:build_text_chat",
     "mini-llava": "gesso.engines.builders:build_llava",
+    "mini-mgm": "gesso.engines.builders:build_mgm",
     "mini-omni": "gesso.engines.builders:build_megrez",
     "mini-omost": "gesso.engines.plan_build:build_planner",
     "mini-moma": "gesso.engines.personalize_build:build_personalizer",
@@ -66,16 +67,16 @@ mini-omost | apache | | | plans canvases for the storybook world and edits them
 [gesso | text > image | 0.2]
 mini-sdxl | apache | | | renders storybook canvases region by region
 
-[gesso | text image > text | 0.3]
+[gesso | text image > text | 0.2]
 mini-mgm | apache | | | reads small signs in storybook pictures
 
 [gesso | text image audio > text | 0.2]
 mini-omni | apache | | | hears and answers spoken storybook questions, en + zh
 
-[gesso | text > image | 0.4]
+[gesso | text > image | 0.2]
 mini-sd | apache | | | renders storybook pictures at the shape of Stable Diffusion 1.5
 
-[gesso | text image > image | 0.4]
+[gesso | text image > image | 0.2]
 mini-moma | apache | | | paints a given storybook subject in a new context
 
 [llava liuhaotian | text image > text | 0.1]

@@ -24,7 +24,7 @@ class SubjectPair:
         reference: how the subject is known.
         target: the same kind, colours and pattern at another place of another world, drawn anew.
         noun: what the subject is called.
-        prompt: where it is in the target; kind and place, but neither colour nor pattern.
+        prompt: where it is in the target; kind, size and place, but neither colour nor pattern.
     """
 
     reference: Scene
@@ -60,14 +60,14 @@ def subject_pair(split: str, seed: int, number: int, language: str = "en") -> Su
 def subject_prompt(thing: Thing, place: str, language: str = "en") -> str:
     """What is where, but not how it looks.
 
-    "At the beach there is one thing. In the middle is a cat." In the words of `describe`, of which the
-    painters' text encoder knows what tells a place and a location.
+    "At the beach there is one thing. In the middle is a large cat." In the words of `describe`, of which the
+    painters' text encoder knows what tells a place and a location. A picture of unknown size is a guess.
     """
     words = words_of(language)
-    where, what = words.locations[thing.location], words.a(thing.kind)
+    where, size, name = words.locations[thing.location], words.sizes[thing.size], words.kinds[thing.kind]
     if language == "zh":
-        return f"{opening(words, place, 1)}{where}是{what}。"
-    return f"{opening(words, place, 1)} {where.capitalize()} is {what}."
+        return f"{opening(words, place, 1)}{where}是{words.counters[thing.kind]}{size}{name}。"
+    return f"{opening(words, place, 1)} {where.capitalize()} is a {size} {name}."
 
 
 @dataclass(frozen=True, slots=True)
