@@ -84,6 +84,18 @@ def test_what_is_trained_paints(make_recipe, parts):
     assert moma.paint(seen, "a boat at sea", settings)[0].image.size == (32, 32)
 
 
+def test_an_adapter_learns_on_from_where_it_was(make_recipe, parts, tmp_path):
+    objective = make(make_recipe, parts)
+    for part in objective.parts.values():
+        for parameter in part.parameters():
+            torch.nn.init.normal_(parameter, std=0.1)
+    objective.save(tmp_path / "adapter")
+    rest = [part for part in parts if not part.startswith("model.features=")]
+    again = make(make_recipe, [*rest, f"model.features={(tmp_path / 'adapter').as_posix()}"])
+    batch = objective.batch([0, 1], 0)
+    assert torch.equal(again.loss(batch)[0], objective.loss(batch)[0])
+
+
 def test_missing_parts_are_named(make_recipe, parts):
     for name, said in (("features", "model.features is missing"), ("init", "model.init None is no folder")):
         rest = [part for part in parts if not part.startswith(f"model.{name}=")]

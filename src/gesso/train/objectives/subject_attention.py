@@ -26,9 +26,16 @@ from gesso.diffusion.subject_adapter import SubjectAdapter
 from gesso.diffusion.subject_latent import noised_reference, reference_latent
 from gesso.diffusion.subjects import UNREAD
 from gesso.models.base import Encoded
-from gesso.models.moma.adapter_file import ADAPTER_FILES, AdapterFile, write_adapter
+from gesso.models.moma.adapter_file import (
+    ADAPTER_FILES,
+    AdapterFile,
+    find_adapter,
+    has_adapter,
+    read_adapter,
+    write_adapter,
+)
 from gesso.models.moma.model import SubjectReader, SubjectWish
-from gesso.models.moma.modules import PictureProjection
+from gesso.models.moma.modules import PictureProjection, SubjectMapping
 from gesso.models.moma.stage_file import read_mapping
 from gesso.train.objectives.subject_feature import load_language
 from gesso.train.subject_painting import FrozenPainter, SubjectPictures
@@ -75,15 +82,8 @@ class SubjectAttentionObjective:
             raise ConfigError(f"model.init {self.painter.name} is an SDXL; MoMA learns beside a Stable "
                               "Diffusion 1.5, give one")  # fmt: skip
         self._names = {"language": str(recipe.model.language), "painter": self.painter.name}
-        if recipe.model.features is None:
-            raise ConfigError("model.features is missing; give the folder of the first stage")
-        self.reader = SubjectReader(
-            load_language(recipe.model.language), read_mapping(Path(recipe.model.features))
-        )
-        unet = self.painter.model.unet
-        self.adapter = SubjectAdapter(unet)
-        embedding = self.reader.mapping.down_proj.out_features
-        self.projection = PictureProjection(embedding, self.painter.width)
+        mapping, self.projection, self.adapter = _begun(recipe.model.features, self.painter)
+        self.reader = SubjectReader(load_language(recipe.model.language), mapping)
         frozen = nn.ModuleList([*self.painter.module, self.reader.chat.module, self.reader.mapping])
         frozen.requires_grad_(False).eval()
         self.module: nn.Module = nn.ModuleDict(
@@ -172,3 +172,19 @@ class SubjectAttentionObjective:
     def _wish(self, example: SubjectExample) -> Encoded:
         white = example.reference.on_white()
         return self.reader.encode(SubjectWish(white, example.noun, example.prompt))
+
+
+def _begun(
+    features: str | None, painter: FrozenPainter
+) -> tuple[SubjectMapping, PictureProjection, SubjectAdapter]:
+    """What the first stage left, with a new adapter; or all of an adapter that is to learn on."""
+    if features is None:
+        raise ConfigError("model.features is missing; give the folder of the first stage, or of an adapter")
+    folder, unet = Path(features), painter.model.unet
+    if has_adapter(folder):
+        file = read_adapter(find_adapter(folder))
+        attention = {name: tensor.float() for name, tensor in file.attention.items()}
+        return file.mapping, file.projection, SubjectAdapter.of_tensors(unet, attention)
+    mapping = read_mapping(folder)
+    projection = PictureProjection(mapping.down_proj.out_features, painter.width)
+    return mapping, projection, SubjectAdapter(unet)
