@@ -94,6 +94,7 @@ def test_an_adapter_learns_on_from_where_it_was(make_recipe, parts, tmp_path):
     again = make(make_recipe, [*rest, f"model.features={(tmp_path / 'adapter').as_posix()}"])
     batch = objective.batch([0, 1], 0)
     assert torch.equal(again.loss(batch)[0], objective.loss(batch)[0])
+    assert all(p.requires_grad for part in again.parts.values() for p in part.parameters())
 
 
 def test_missing_parts_are_named(make_recipe, parts):

@@ -184,7 +184,9 @@ def _begun(
     if has_adapter(folder):
         file = read_adapter(find_adapter(folder))
         attention = {name: tensor.float() for name, tensor in file.attention.items()}
-        return file.mapping, file.projection, SubjectAdapter.of_tensors(unet, attention)
+        adapter = SubjectAdapter.of_tensors(unet, attention)
+        # as they are loaded, they are for painting only
+        return file.mapping, file.projection.requires_grad_(True), adapter.requires_grad_(True)
     mapping = read_mapping(folder)
     projection = PictureProjection(mapping.down_proj.out_features, painter.width)
     return mapping, projection, SubjectAdapter(unet)
