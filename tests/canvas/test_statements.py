@@ -4,7 +4,7 @@ import token
 import tokenize
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from canvas.examples import refusal
@@ -145,6 +145,8 @@ def test_strings_and_commas_do_not_make_a_statement_long() -> None:
         max_size=25,
     ).map("".join)
 )
+@example("\\\n#")
+@example("\\\n  a")
 @settings(max_examples=300, deadline=None)
 def test_what_python_takes_apart_is_taken_apart_alike(program: str) -> None:
     """Python's own tokenizer puts a NEWLINE behind each statement; where it refuses, anything goes."""

@@ -53,6 +53,7 @@ class StatementSplitter:
         self._first = 0
         self._quote = self._prefix = ""  # of the string that is open
         self._depth = self._tokens = 0
+        self._blank = True  # nothing but comments so far
 
     @property
     def in_string(self) -> bool:
@@ -78,13 +79,16 @@ class StatementSplitter:
             CanvasError: the statement is too long or too deep.
         """
         if not self._lines:
-            self._first, self._tokens = number, 0
+            self._first, self._tokens, self._blank = number, 0, True
         text, open_end, blank = self._scan(line, number)
-        if self._lines or not blank:
+        self._blank = self._blank and blank
+        if self._lines or open_end or not blank:
             self._lines.append(text)
         if open_end or not self._lines:
             return None
-        return self.rest()
+        statement = self.rest()
+        # a backslash may go on with a comment, and then there was nothing
+        return None if self._blank else statement
 
     def rest(self) -> Statement:
         """What has come of the statement that is not complete."""
@@ -101,7 +105,7 @@ class StatementSplitter:
         while found := _TOKEN.match(line, position):
             kind, start, position = found.lastgroup, position, found.end()
             parts.append(line[start:position])
-            blank = blank and kind == "comment"
+            blank = blank and kind in ("comment", "continues")
             if found["string"] is not None:
                 self._quote, self._prefix = found["quote"], found["prefix"].lower()
                 position = self._string(line, position, parts)
