@@ -35,10 +35,15 @@ run gesso eval mini-llava --task storybook-vqa --split test --count 64 --seed 1 
 run gesso eval mini-llava --task storybook-vqa --split novel --count 64 --seed 1 --out "$folder/vqa-novel"
 run gesso eval mini-clip --task storybook-retrieval --split test --count 100 --seed 1 --out "$folder/retrieval"
 
-title "mini-omni hears, in English and Chinese, and is asked about the picture by voice"
+title "mini-omni hears, in English and Chinese, and is asked about a picture by voice"
 run gesso transcribe docs/sounds/how-many-en.ogg docs/sounds/where-zh.ogg
-run gesso ask "$picture" --audio docs/sounds/how-many-en.ogg --model mini-omni
-run gesso ask "$picture" --audio docs/sounds/where-zh.ogg --model mini-omni
+run gesso ask "$folder/pictures/images/000001.png" --audio docs/sounds/how-many-en.ogg --model mini-omni
+run gesso ask "$folder/pictures/images/000001.png" --audio docs/sounds/where-zh.ogg --model mini-omni
+
+title "mini-mgm reads a small sign; mini-llava, from as many tokens, cannot"
+run gesso storybook make --split test --count 4 --things 3 --signs 1 --size 384 --seed 1 --out "$folder/signs"
+run gesso ask "$folder/signs/images/000003.png" "What does the sign of the kite say?" --model mini-mgm
+run gesso ask "$folder/signs/images/000003.png" "What does the sign of the kite say?"
 
 title "A wish becomes a canvas, and the canvas a picture"
 run gesso paint "$wish" --seed 1 --out "$folder/painting.png" --previews 5
@@ -48,6 +53,12 @@ title "The picture carries its recipe: painted again, and changed in words"
 run gesso paint "$folder/painting.png" --out "$folder/again.png"
 run gesso repaint "$folder/painting.png" --wish "make the cat blue" --out "$folder/repainted.png"
 run gesso canvas diff "$folder/painting.png" "$folder/repainted.png"
+
+title "mini-moma paints a given subject anew, whose kind it keeps and whose colours it does not yet: a reference, its mask, and two new pictures"
+run gesso storybook make --split test --count 1 --things 1 --signs 0 --size 128 --seed 4 --out "$folder/subject"
+run gesso personalize --subject cat --reference "$folder/subject/images/000000.png" --keep-mask "$folder/mask.png" \
+    "At the beach there is one thing. On the left is a large cat." "In the snow there is one thing. In the middle is a medium cat." \
+    --out "$folder/subject.png"
 
 title "Small evaluations: canvases planned and edited, and things painted right by a judge that saw true renders only"
 run gesso eval mini-omost --task storybook-canvas --split test --count 16 --seed 1 --out "$folder/plans"

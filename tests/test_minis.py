@@ -27,7 +27,7 @@ def card(name: str) -> str:
 
 
 def test_the_minis_of_this_version_are_here() -> None:
-    parts = ("clip", "judge", "llava", "lm", "mgm", "omni", "omost", "sdxl")
+    parts = ("clip", "judge", "llava", "lm", "mgm", "moma", "omni", "omost", "sd", "sdxl")
     assert [f"mini-{part}" for part in parts] == MINIS
 
 

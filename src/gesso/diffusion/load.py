@@ -12,6 +12,7 @@ import diffusers
 import torch
 from diffusers import AutoencoderKL, ModelMixin, UNet2DConditionModel
 from diffusers.schedulers.scheduling_utils import KarrasDiffusionSchedulers
+from torch import nn
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, PreTrainedModel
 
 from gesso.core.errors import CheckpointError, UnsupportedError
@@ -148,7 +149,8 @@ def read_part(kind: type[Part], folder: Path, dtype: torch.dtype) -> Part:
             config, _ = kind.load_config(str(folder), return_unused_kwargs=True)
             part: Any = kind.from_config(config)
             part.load_state_dict(borrowed)
-            filled: Part = part.to(dtype).eval()
+            # not the part's own `to`, which warns of modules to be kept in float32 where there are none
+            filled: Part = nn.Module.to(part, dtype=dtype).eval()
             return filled
         loaded: tuple[Part, dict[str, Any]] = kind.from_pretrained(
             str(folder),

@@ -19,6 +19,9 @@ __all__ = [
 VERSION: Final = "0.2"
 """The version of gesso that this catalogue belongs to."""
 
+CONFIGS: Final = ("config.json", "model_index.json", "moma.json")
+"""Files of a mini by one of which its weights are known to be there."""
+
 MINIS: Final = Path(__file__).parents[1] / "minis"
 """Folder of the models that come with the package."""
 
@@ -110,7 +113,7 @@ def mini_folder(row: ModelRow) -> Path:
         CheckpointError: the package came without its weights.
     """
     folder = MINIS / row.name
-    if not any((folder / name).is_file() for name in ("config.json", "model_index.json")):
+    if not any((folder / name).is_file() for name in CONFIGS):
         raise CheckpointError(f"the weights of {row.name} are not part of this installation ({folder}); "
                               "install a released package, or train it with `gesso train`")  # fmt: skip
     return folder

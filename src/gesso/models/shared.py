@@ -64,7 +64,7 @@ def read_shared(folder: Path) -> dict[str, Tensor] | None:
 def borrow(folder: Path, source: Path) -> int:
     """Take out of a folder's one weight file what another file has too, and say so in `shared.json`.
 
-    Weights are compared by what they hold, so their names may differ.
+    Weights are matched by their place in a layer, or else by what they hold, so their names may differ.
 
     Args:
         folder: a model folder with whole weights.
