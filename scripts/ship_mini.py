@@ -44,7 +44,7 @@ def ship(source: Path, target: Path, parts: dict[str, Path]) -> None:
             place.chmod(0o644)
         elif path.name == "config.json":
             config = json.loads(path.read_text(encoding="utf-8"))
-            _set_dtype(config)
+            _settle(config)
             place.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
         elif path.name in NAMING:
             said = json.loads(path.read_text(encoding="utf-8"))
@@ -58,13 +58,14 @@ def ship(source: Path, target: Path, parts: dict[str, Path]) -> None:
             shutil.copy(path, place)
 
 
-def _set_dtype(config: dict[str, object]) -> None:
-    """Say float16 in a config and in those of its parts."""
+def _settle(config: dict[str, object]) -> None:
+    """Say float16 in a config and in those of its parts, and not where the run lay that they are from."""
+    config.pop("_name_or_path", None)
     if "dtype" in config:
         config["dtype"] = "float16"
     for value in config.values():
         if isinstance(value, dict):
-            _set_dtype(value)
+            _settle(value)
 
 
 def lend(source: Path, target: Path, lender: Path) -> None:

@@ -49,6 +49,12 @@ def test_weights_are_halves(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", MINIS)
+def test_settings_do_not_name_the_runs_that_made_them(name: str) -> None:
+    texts = [path.read_text(encoding="utf-8") for path in (FOLDER / name).rglob("*config.json")]
+    assert not any("_name_or_path" in text or "/runs/" in text for text in texts)
+
+
+@pytest.mark.parametrize("name", MINIS)
 def test_a_card_says_where_a_mini_comes_from(name: str) -> None:
     for heading in ("## Data", "## Recipe", "## Scores", "## Limits"):
         assert heading in card(name)

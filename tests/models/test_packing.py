@@ -69,6 +69,7 @@ def test_linear_maps_are_packed_as_published_and_nothing_else(bits, of_map, of_w
 
 def test_without_the_library_the_extra_is_named():
     if can_pack():
+        # an optional extra: where it is installed, nothing is missing that an error could name
         pytest.skip("bitsandbytes is installed")
     with pytest.raises(MissingExtraError, match="pack"):
         pack_linears(model(), 4)

@@ -70,3 +70,12 @@ def test_encoders_that_are_not_there_are_named(
     parts = painter_parts(make_recipe, tmp_path, tokenizer)
     with pytest.raises(ConfigError, match=rf"model\.{name} nowhere is no folder"):
         PainterTexts.load(make_recipe("diffusion", *parts, f"model.{name}=nowhere"))
+
+
+def test_encoders_that_borrow_their_weights_are_refused(
+    make_recipe: MakeRecipe, tmp_path: Path, tokenizer: PreTrainedTokenizerFast
+) -> None:
+    parts = painter_parts(make_recipe, tmp_path, tokenizer)
+    (tmp_path / "text" / "shared.json").write_text("{}")
+    with pytest.raises(ConfigError, match="borrows its weights; give the folder it borrows from"):
+        PainterTexts.load(make_recipe("diffusion", *parts))

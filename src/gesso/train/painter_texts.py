@@ -19,6 +19,7 @@ from transformers import (
 )
 
 from gesso.config.schema import Recipe
+from gesso.core.digests import SHARED
 from gesso.core.errors import ConfigError
 from gesso.diffusion.encode import PromptEncoder, TextModel
 from gesso.train.objectives.sizes import sizes_of
@@ -129,6 +130,8 @@ def _folder(recipe: Recipe, name: str) -> str:
     folder: str | None = getattr(recipe.model, name)
     if folder is None or not Path(folder).is_dir():
         raise ConfigError(f"model.{name} {folder} is no folder; train its recipe first")
+    if (Path(folder) / SHARED).is_file():  # transformers would begin what is borrowed anew
+        raise ConfigError(f"model.{name} {folder} borrows its weights; give the folder it borrows from")
     return folder
 
 

@@ -20,6 +20,7 @@ from torch.nn import functional
 from gesso.config.schema import AutoencoderSettings, Recipe
 from gesso.core.errors import ConfigError
 from gesso.diffusion.latents import latent_factor
+from gesso.diffusion.load import read_part
 from gesso.nn.principal_start import principal_start
 from gesso.storybook.tell import caption
 from gesso.train.latents import pixel_batch
@@ -143,7 +144,7 @@ def _begun(folder: str) -> AutoencoderKL:
     """The autoencoder of an earlier stage."""
     if not Path(folder).is_dir():
         raise ConfigError(f"model.init {folder} is no folder; train its recipe first")
-    return AutoencoderKL.from_pretrained(folder, torch_dtype=torch.float32)
+    return read_part(AutoencoderKL, Path(folder), torch.float32)
 
 
 def edge_error(rebuilt: Tensor, pixels: Tensor) -> Tensor:

@@ -23,6 +23,7 @@ from gesso.canvas.canvas import Condition
 from gesso.config.schema import DiffusionSettings, Recipe
 from gesso.core.errors import ConfigError
 from gesso.diffusion.attention import install_processor
+from gesso.diffusion.load import read_part
 from gesso.diffusion.noise import NoiseModel
 from gesso.diffusion.parts import PaintModel
 from gesso.diffusion.save import save_folder
@@ -228,7 +229,7 @@ def _autoencoder(recipe: Recipe) -> AutoencoderKL:
     folder = recipe.model.autoencoder
     if folder is None or not Path(folder).is_dir():
         raise ConfigError(f"model.autoencoder {folder} is no folder; train its recipe first")
-    vae = AutoencoderKL.from_pretrained(folder, torch_dtype=torch.float32)
+    vae = read_part(AutoencoderKL, Path(folder), torch.float32)
     # pictures are encoded while batches are made; workers have no GPU of their own
     return vae.to("cuda" if torch.cuda.is_available() and not recipe.run.workers else "cpu")
 
