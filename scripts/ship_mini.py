@@ -6,7 +6,8 @@ python scripts/ship_mini.py runs/mini/omni/final src/gesso/minis/mini-omni borro
 python scripts/ship_mini.py runs/mini/sd/final minis/mini-sd unet.borrow=minis/mini-sdxl/unet
 python scripts/ship_mini.py runs/mini/moma/final minis/mini-moma language=mini-llava painter=mini-sd
 
-With `borrow`, or `PART.borrow`, weights that the other folder ships too are left out (`gesso.models.shared`).
+With `borrow`, or `PART.borrow`, weights that the other folder ships too are left out (`gesso.models.shared`);
+what they were changed by takes eight bits, or with `bits=4` four.
 """
 
 import json
@@ -68,20 +69,22 @@ def _settle(config: dict[str, object]) -> None:
             _settle(value)
 
 
-def lend(source: Path, target: Path, lender: Path) -> None:
+def lend(source: Path, target: Path, lender: Path, bits: int) -> None:
     """Leave out of `target` what `lender`, another folder of `gesso.minis`, ships too; see `borrow`."""
     (file,) = weight_files(source)
     # before they become halves, in which a change of low rank is none any more
     shutil.copy(file, target / file.name)
     (target / file.name).chmod(0o644)
-    borrow(target, *weight_files(lender))
+    borrow(target, *weight_files(lender), bits)
 
 
 if __name__ == "__main__":
-    named = {name: Path(value) for name, value in (each.split("=", 1) for each in sys.argv[3:])}
+    options = dict(each.split("=", 1) for each in sys.argv[3:])
+    depth = int(options.pop("bits", 8))
+    named = {name: Path(value) for name, value in options.items()}
     lenders = {name: named.pop(name) for name in list(named) if name.split(".")[-1] == "borrow"}
     start, end = Path(sys.argv[1]), Path(sys.argv[2])
     ship(start, end, named)
     for name, lender in lenders.items():
         part = Path(*name.split(".")[:-1])
-        lend(named.get(str(part), start / part), end / part, lender)
+        lend(named.get(str(part), start / part), end / part, lender, depth)

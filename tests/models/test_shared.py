@@ -17,13 +17,13 @@ def _random(*shape: int, seed: int = 0) -> Tensor:
 
 
 def _lent(
-    folder: Path, ours: Tensor, theirs: Tensor, name: str = "w", other: str = "w"
+    folder: Path, ours: Tensor, theirs: Tensor, name: str = "w", other: str = "w", bits: int = 8
 ) -> tuple[dict[str, Tensor], Tensor]:
     """What our file holds of a weight after borrowing, and how the weight is read back."""
     for place, key, tensor in (("ours", name, ours), ("theirs", other, theirs)):
         (folder / place).mkdir(exist_ok=True)
         save_file({key: tensor}, folder / place / "model.safetensors")
-    borrow(folder / "ours", folder / "theirs" / "model.safetensors")
+    borrow(folder / "ours", folder / "theirs" / "model.safetensors", bits)
     found = read_shared(folder / "ours")
     assert found is not None
     return load_file(folder / "ours" / "model.safetensors"), found[name]
@@ -67,6 +67,24 @@ def test_any_other_change_is_kept_in_eight_bits(
     step = change.abs().amax(dim=tuple(range(1, change.ndim)), keepdim=True) / 127
     # half a level, and what halves add to the largest and to the sum
     assert bool(((found - weight - change).abs() <= 0.57 * step + 1e-6).all())
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    shape=st.sampled_from([(16, 16), (8, 4, 3, 3), (5, 7), (1, 1)]),
+    seed=st.integers(1, 1000),
+    size=st.sampled_from([1e-3, 0.1, 0.5]),
+)
+def test_or_in_four_where_that_is_asked_for(
+    shape: tuple[int, ...], seed: int, size: float, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    weight, change = _random(*shape), size * _random(*shape, seed=seed)
+    kept, found = _lent(tmp_path_factory.mktemp("pair"), weight + change, weight, bits=4)
+    groups = -(-change.numel() // 32)
+    assert kept["w.change"].dtype == torch.uint8
+    assert (kept["w.change"].numel(), kept["w.largest"].numel()) == (16 * groups, groups)
+    # half a level of the coarsest steps, or what the narrowest cut takes off a peak
+    assert float((found - weight - change).abs().max()) <= 0.21 * float(change.abs().max()) + 1e-6
 
 
 def test_what_is_nothing_like_the_other_stays_whole(tmp_path: Path) -> None:

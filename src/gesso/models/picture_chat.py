@@ -117,7 +117,11 @@ class PictureChat(ABC, Generic[P]):
 
     def embed(self, encoded: Encoded) -> Tensor:
         """Prompt embeddings [L, D]."""
-        return self._splice([encoded], self.memory)[0][0]
+        return self.embed_rows([encoded])[0]
+
+    def embed_rows(self, batch: Sequence[Encoded]) -> list[Tensor]:
+        """Embeddings of prompts, [L_i, D] each; the pictures of all are seen in one call."""
+        return self._splice(batch, self.memory)[0]
 
     def embed_batch(self, batch: Sequence[Encoded]) -> tuple[Tensor, Tensor, Tensor]:
         """Embeddings of conversations for training, differentiable, padded on the right.

@@ -7,19 +7,21 @@ A mini that was trained from another one need not repeat what the other ships.
 
 Our file holds the rest, and what a borrowed weight was changed by: of low rank, `NAME.down` [r, n] and
 `NAME.up` [m, r], whose product is added; of any other, `NAME.change` [m, ...] in eight bits, of whose levels
-127 is `NAME.largest` [m, 1, ...], each row's own; and `NAME.rows`, which stand below it.
+127 is `NAME.largest` [m, 1, ...], each row's own; or in four bits, two to a byte, of whose levels 7 is
+`NAME.largest` [g], one for every 32 numbers; and `NAME.rows`, which stand below it.
 """
 
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+from torch.nn import functional
 
 from gesso.core.digests import CHANGES, SHARED, content_digest
 from gesso.core.errors import CheckpointError
@@ -31,6 +33,15 @@ LAYER: Final = re.compile(r"\blayers\.\d+\.")
 
 LEVELS: Final = 127
 """Largest level of a change in eight bits; the least is its negative."""
+
+FEW_LEVELS: Final = 7
+"""The same in four bits."""
+
+GROUP: Final = 32
+"""Numbers that share a largest level in four bits."""
+
+CUTS: Final = (1.0, 0.9, 0.8)
+"""Shares of a group's largest number that its largest level may be: finer steps are worth some cut peaks."""
 
 CLOSE: Final = 1e-3
 """Largest rest, as a share of the largest change, at which a change still counts as of low rank."""
@@ -61,7 +72,7 @@ def read_shared(folder: Path) -> dict[str, Tensor] | None:
     return whole | {name: tensor for name, tensor in own.items() if name not in parts}
 
 
-def borrow(folder: Path, source: Path) -> int:
+def borrow(folder: Path, source: Path, bits: int = 8) -> int:
     """Take out of a folder's one weight file what another file has too, and say so in `shared.json`.
 
     Weights are matched by their place in a layer, or else by what they hold, so their names may differ.
@@ -69,23 +80,25 @@ def borrow(folder: Path, source: Path) -> int:
     Args:
         folder: a model folder with whole weights.
         source: the other folder's weight file; the two must keep their places beside one another.
+        bits: of changes, 8 or 4.
 
     Returns:
         How many weights are borrowed.
     """
+    levels = {8: _levels, 4: _few_levels}[bits]
     (path,) = weight_files(folder)
     own, theirs = load_file(path), load_file(source)
     kept: dict[str, Tensor] = {}
     names: dict[str, str] = {}
     for name, tensor in own.items():
         found = _nearest(name, tensor, theirs)
-        parts = None if found is None else _parts(tensor, theirs[found])
+        parts = None if found is None else _parts(tensor, theirs[found], levels)
         if found is None or parts is None:
             kept[name] = tensor
             continue
         names[name] = found
         kept |= {f"{name}.{kind}": part.contiguous() for kind, part in parts.items()}
-    half = {name: tensor.to(torch.float16) for name, tensor in kept.items() if tensor.dtype != torch.int8}
+    half = {name: tensor.to(torch.float16) for name, tensor in kept.items() if tensor.is_floating_point()}
     save_file(kept | half, path, metadata={"format": "pt"})
     path.chmod(0o644)  # new files of safetensors are for their owner alone
     place = Path(os.path.relpath(source, folder)).as_posix()
@@ -100,7 +113,8 @@ def _changed(name: str, borrowed: Tensor, own: Mapping[str, Tensor]) -> Tensor:
     if down is not None and up is not None:
         whole = (borrowed.float() + up.float() @ down.float()).to(borrowed.dtype)
     elif change is not None and largest is not None:
-        whole = (borrowed.float() + largest.float() / LEVELS * change.float()).to(borrowed.dtype)
+        restored = _restored(change, largest, borrowed.shape)
+        whole = (borrowed.float() + restored).to(borrowed.dtype)
     return whole if rows is None else torch.cat([whole, rows.to(whole.dtype)])
 
 
@@ -132,7 +146,9 @@ def _reaches(other: Tensor, tensor: Tensor) -> bool:
     return len(other) == len(tensor) or (tensor.ndim == 2 and len(other) < len(tensor))
 
 
-def _parts(tensor: Tensor, other: Tensor) -> dict[str, Tensor] | None:
+def _parts(
+    tensor: Tensor, other: Tensor, levels: Callable[[Tensor], dict[str, Tensor]]
+) -> dict[str, Tensor] | None:
     """What must be kept beside the other weight to have this one; None if that saves little."""
     parts = {"rows": tensor[len(other) :]} if len(tensor) > len(other) else {}
     change = tensor[: len(other)].float() - other.float()
@@ -140,7 +156,7 @@ def _parts(tensor: Tensor, other: Tensor) -> dict[str, Tensor] | None:
         return parts
     if change.ndim < 2:
         return None
-    return parts | (_factors(change) or _levels(change))
+    return parts | (_factors(change) or levels(change))
 
 
 def _factors(change: Tensor) -> dict[str, Tensor] | None:
@@ -162,6 +178,36 @@ def _levels(change: Tensor) -> dict[str, Tensor]:
     # of a row that does not change, every level is 0
     levels = (change * LEVELS / largest.float().clamp_min(1e-12)).round().clamp(-LEVELS, LEVELS)
     return {"change": levels.to(torch.int8), "largest": largest}
+
+
+def _few_levels(change: Tensor) -> dict[str, Tensor]:
+    """A change in four bits, by what suits each stretch of 32 numbers."""
+    flat = functional.pad(change.flatten(), (0, -change.numel() % GROUP)).view(-1, GROUP)  # [g, 32]
+    peaks = flat.abs().amax(dim=1, keepdim=True).clamp_min(1e-7)
+    tried = [_rounded(flat, (peaks * cut).to(torch.float16)) for cut in CUTS]
+    errors = torch.stack([(found * step - flat).square().sum(1) for found, step in tried])  # [cuts, g]
+    best = errors.argmin(0)
+    rows = torch.arange(len(flat))
+    levels = torch.stack([found for found, _ in tried])[best, rows]  # [g, 32]
+    steps = torch.stack([step for _, step in tried])[best, rows, 0]
+    nibbles = (levels + FEW_LEVELS + 1).to(torch.uint8).flatten()
+    return {"change": nibbles[::2] * 16 + nibbles[1::2], "largest": (steps * FEW_LEVELS).to(torch.float16)}
+
+
+def _rounded(flat: Tensor, largest: Tensor) -> tuple[Tensor, Tensor]:
+    """Levels [g, 32] and steps [g, 1] under given largest numbers."""
+    step = largest.float().clamp_min(1e-7) / FEW_LEVELS
+    return (flat / step).round().clamp(-FEW_LEVELS, FEW_LEVELS), step
+
+
+def _restored(change: Tensor, largest: Tensor, shape: torch.Size) -> Tensor:
+    """A change as it was, [m, ...] float32."""
+    if change.dtype == torch.int8:
+        return largest.float() / LEVELS * change.float()
+    levels = torch.stack([change // 16, change % 16], dim=1).float() - (FEW_LEVELS + 1)  # [n/2, 2]
+    # [n/2, 2] -> [g, 32] -> [n]
+    flat = (levels.view(-1, GROUP) * (largest.float() / FEW_LEVELS)[:, None]).flatten()
+    return flat[: shape.numel()].view(shape)
 
 
 def _write(path: Path, values: object) -> None:

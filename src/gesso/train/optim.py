@@ -53,8 +53,7 @@ def build_optimizers(
         adamw += _group(name, vectors, rate, 0.0)
     optimizers: list[Optimizer] = []
     if muon:
-        # updates as large as AdamW's, so that one rate suits both (arXiv 2502.16982, section 2.2)
-        optimizers.append(MatrixMuon(muon, adjust_lr_fn="match_rms_adamw"))
+        optimizers.append(MatrixMuon(muon))
     if adamw:
         # one fused kernel per step pays on a GPU only
         optimizers.append(AdamW(adamw, betas=(0.9, settings.beta2), fused=torch.cuda.is_available() or None))

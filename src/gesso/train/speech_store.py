@@ -1,6 +1,7 @@
 """Storybook speech for training, said once and kept on disk as features of one byte each."""
 
 import json
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
@@ -97,10 +98,13 @@ class SpeechStore:
                 said.append(columns)
                 start = end
         path = self._path(number)
-        np.save(path.with_suffix(".npy"), np.concatenate(said))
-        # last, and in one move, so that an interrupted writing is done again
-        path.with_suffix(".tmp").write_text(json.dumps(rows, ensure_ascii=False), encoding="utf-8")
-        path.with_suffix(".tmp").replace(path)
+        # each in one move, so that a process beside this one never reads half a file; the list is last, so
+        # that an interrupted writing is done again
+        temporary = path.with_suffix(f".{os.getpid()}.npy")
+        np.save(temporary, np.concatenate(said))
+        temporary.replace(path.with_suffix(".npy"))
+        temporary.write_text(json.dumps(rows, ensure_ascii=False), encoding="utf-8")
+        temporary.replace(path)
 
     def _said(self, index: int) -> Sequence[tuple[Utterance, NDArray[np.uint8]]]:
         """Utterances of a scene and their features [C, M], a byte each."""

@@ -93,7 +93,7 @@ class SubjectReader:
 
     def states(self, encoded: Sequence[Encoded]) -> list[Tensor]:
         """States of the language model under its final norm, [L_i, H] of each wish."""
-        rows = [self.chat.embed(each) for each in encoded]
+        rows = self.chat.embed_rows(encoded)
         embeddings, mask = pad_rows(rows)  # [B, L, H], [B, L]
         # of the right: no position sees what comes after it
         found = self.chat.module.model.language_model(inputs_embeds=embeddings, attention_mask=mask)

@@ -2,7 +2,7 @@
 
 From the reference on white and the prompt, the mapped state of the language model shall be the embedding that
 a CLIP gives of the picture itself (MoMA, arXiv 2404.05674, section 3.1; its authors name CLIP's as the
-supervising embedding). The language model is frozen unless `tune.language` gives it a rate.
+supervising embedding). Parts of the LLaVA are frozen unless `tune` gives them a rate.
 
 Letters: B examples, E width of the embedding.
 """
@@ -25,6 +25,8 @@ from gesso.models.llava.model import LlavaChat
 from gesso.models.moma.model import SubjectReader, SubjectWish, moma_prompt
 from gesso.models.moma.modules import SubjectMapping
 from gesso.models.moma.stage_file import write_mapping
+from gesso.train.lora import adapt
+from gesso.train.saving import save_chat
 from gesso.train.subjects import subject_source
 
 __all__ = ["FeatureBatch", "SubjectFeatureObjective", "load_language"]
@@ -50,15 +52,21 @@ class SubjectFeatureObjective:
         width = self.chat.module.config.get_text_config().hidden_size
         self.mapping = SubjectMapping(width, self._clip.model.visual_projection.out_features)
         self.reader = SubjectReader(self.chat, self.mapping)
-        self._tuned = recipe.tune.get("language", 0.0) > 0
+        adapt(self.chat, recipe)
+        self._tuned = False
+        for name, part in self.chat.parts.items():
+            if recipe.tune.get(name, 0.0) > 0:
+                self._tuned = True
+            else:
+                part.requires_grad_(False)
         if not self._tuned:
-            self.chat.module.requires_grad_(False).eval()
+            self.chat.module.eval()
         self.module: nn.Module = nn.ModuleDict({"language": self.chat.module, "mapping": self.mapping})
 
     @property
     def parts(self) -> Mapping[str, nn.Module]:
-        """The mapping, and the language model with its tower."""
-        return {"mapping": self.mapping, **({"language": self.chat.module} if self._tuned else {})}
+        """The mapping, and those of the LLaVA."""
+        return {"mapping": self.mapping, **self.chat.parts}
 
     @property
     def examples(self) -> int:
@@ -91,10 +99,10 @@ class SubjectFeatureObjective:
         return f"[dim]{asked}[/dim]\n[green]the embedding of the picture[/green]"
 
     def save(self, folder: Path) -> None:
-        """The mapping, and the language model if it learned."""
+        """The mapping, and the LLaVA if it learned."""
         folder.mkdir(parents=True, exist_ok=True)
         if self._tuned:
-            self.chat.save_pretrained(folder)
+            save_chat(self.chat, folder)
         write_mapping(folder, self.mapping)
 
 
