@@ -75,7 +75,8 @@ def lend(source: Path, target: Path, lender: Path, bits: int) -> None:
     # before they become halves, in which a change of low rank is none any more
     shutil.copy(file, target / file.name)
     (target / file.name).chmod(0o644)
-    borrow(target, *weight_files(lender), bits)
+    (lent,) = weight_files(lender)
+    borrow(target, lent, bits)
 
 
 if __name__ == "__main__":

@@ -71,7 +71,7 @@ def test_any_other_change_is_kept_in_eight_bits(
 
 @settings(max_examples=30, deadline=None)
 @given(
-    shape=st.sampled_from([(16, 16), (8, 4, 3, 3), (5, 7), (1, 1)]),
+    shape=st.sampled_from([(16, 16), (8, 4, 3, 3), (5, 7)]),
     seed=st.integers(1, 1000),
     size=st.sampled_from([1e-3, 0.1, 0.5]),
 )
