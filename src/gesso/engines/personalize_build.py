@@ -232,6 +232,6 @@ def _settings(file: Path, known: set[str]) -> dict[str, Any]:
 
 
 def _beside(folder: Path, name: str) -> Path:
-    """A model that another one's folder names: a folder beside it, or a name."""
-    near = folder.parent / name
-    return near if near.is_dir() else folder_of(name)
+    """A model that another one's folder names: a folder in it or beside it, or a name."""
+    near = (place / name for place in (folder, folder.parent))
+    return next((place for place in near if place.is_dir()), None) or folder_of(name)

@@ -143,12 +143,14 @@ def load_saved(module_class: type[M], folder: Path, dtype: torch.dtype | None) -
         CheckpointError: weights are missing, left over or of another shape.
     """
     borrowed = read_shared(folder)
-    if borrowed is not None:
+    if borrowed is None:
+        loaded: Any = module_class.from_pretrained(folder, dtype=dtype or "auto", output_loading_info=True)
+    else:
         config = AutoConfig.from_pretrained(folder)
-        filled: Any = fill(module_class, config, borrowed, dtype or config.dtype or torch.float32)
-        shared: M = filled
-        return shared
-    loaded: Any = module_class.from_pretrained(folder, dtype=dtype or "auto", output_loading_info=True)
+        # transformers fills it, which knows names that folders were saved under before
+        loaded = module_class.from_pretrained(
+            None, config=config, state_dict=borrowed, dtype=dtype or config.dtype, output_loading_info=True
+        )
     module, report = loaded
     require_clean(report, folder)
     whole: M = module
