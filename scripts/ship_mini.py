@@ -22,6 +22,7 @@ from gesso.models.checkpoints import weight_files
 from gesso.models.shared import borrow
 
 COPIED = (".json", ".jinja")
+TOKENIZER = "tokenizer.json"
 NAMING = ("moma.json", "ip-adapter.json")
 """Settings that name other models, by the folders they were trained with."""
 
@@ -51,7 +52,7 @@ def ship(source: Path, target: Path, parts: dict[str, Path]) -> None:
             said = json.loads(path.read_text(encoding="utf-8"))
             said |= {key: value.name for key, value in parts.items() if key in said}
             place.write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
-        elif path.name == "tokenizer.json":
+        elif path.name == TOKENIZER:
             # without blanks it is half as long
             words = json.loads(path.read_text(encoding="utf-8"))
             place.write_text(json.dumps(words, ensure_ascii=False, separators=(",", ":")), encoding="utf-8")
@@ -77,6 +78,14 @@ def lend(source: Path, target: Path, lender: Path, bits: int) -> None:
     (target / file.name).chmod(0o644)
     (lent,) = weight_files(lender)
     borrow(target, lent, bits)
+    _spare(target / TOKENIZER, lender / TOKENIZER)
+
+
+def _spare(own: Path, other: Path) -> None:
+    """Leave out a picture chat's tokenizer that the lender has, too (`models.originals.load_tokenizer`)."""
+    chats = (own.parent / "processor_config.json").is_file()
+    if chats and own.is_file() and other.is_file() and own.read_bytes() == other.read_bytes():
+        own.unlink()
 
 
 if __name__ == "__main__":

@@ -1,3 +1,4 @@
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -27,6 +28,22 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def moma(folder):
     return load_personalizer(str(folder), SubjectLoading(paint=PaintLoading(device="cpu")))
+
+
+def test_its_language_model_may_lie_in_a_folder_of_its_own(folder, moma, tmp_path):
+    home = tmp_path / "moma"
+    shutil.copytree(folder, home)
+    shutil.copytree(folder.parent / "painter", tmp_path / "painter")
+    (home / "language").mkdir()
+    for path in [*home.glob("*.json"), *home.glob("model*.safetensors"), *home.glob("*.jinja")]:
+        path.rename(home / "language" / path.name)
+    (home / "moma.json").write_text('{"language": "language", "painter": "painter"}')
+    apart = load_personalizer(str(home), SubjectLoading(paint=PaintLoading(device="cpu")))
+    pictures = []
+    for each in (moma, apart):
+        seen = each.look(reference(), disc_mask(), "boat")
+        pictures += each.paint(seen, PROMPT, quick(each))
+    assert (pixels(pictures[0]) == pixels(pictures[1])).all()
 
 
 def quick(moma, **changes):

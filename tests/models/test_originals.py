@@ -44,6 +44,14 @@ def test_tokenizers_are_found_and_their_absence_told(tmp_path) -> None:
     assert unused_token(tokenizer) == 0
 
 
+def test_a_folder_that_borrows_weights_borrows_their_tokenizer(tmp_path) -> None:
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    ours.mkdir()
+    tiny.tokenizer().save_pretrained(theirs)
+    (ours / "shared.json").write_text('{"source": "../theirs/model.safetensors", "tensors": {}}')
+    assert load_tokenizer(ours).get_vocab() == load_tokenizer(theirs).get_vocab()
+
+
 def test_the_dtype_is_that_of_the_embeddings() -> None:
     tensors = {"head": torch.ones(1, dtype=torch.float16)}
     assert dtype_of(tensors, ("table", "head")) == torch.float16

@@ -13,8 +13,8 @@ from torch import Tensor
 from transformers import AutoConfig, AutoTokenizer, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from gesso.core.errors import CheckpointError, UsageError
-from gesso.models.checkpoints import fill, open_tensors, weight_files
-from gesso.models.shared import read_shared
+from gesso.models.checkpoints import open_tensors, weight_files
+from gesso.models.shared import lender_of, read_shared
 
 __all__ = [
     "SIZES",
@@ -70,7 +70,10 @@ def has_tokenizer(folder: Path) -> bool:
 
 
 def load_tokenizer(folder: Path, text: PreTrainedConfig | None = None) -> PreTrainedTokenizerBase:
-    """The folder's tokenizer; a flat config.json beside it is not read."""
+    """The folder's tokenizer, or that of the folder whose weights it borrows; a flat config.json beside it is
+    not read."""
+    if not has_tokenizer(folder):
+        folder = lender_of(folder) or folder
     try:
         # without `config` transformers would read the flat config.json as its own LlavaConfig
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder, config=text)

@@ -27,7 +27,7 @@ from gesso.core.digests import CHANGES, SHARED, content_digest
 from gesso.core.errors import CheckpointError
 from gesso.models.checkpoints import open_tensors, read_json, weight_files
 
-__all__ = ["borrow", "read_shared"]
+__all__ = ["borrow", "lender_of", "read_shared"]
 
 LAYER: Final = re.compile(r"\blayers\.\d+\.")
 
@@ -70,6 +70,12 @@ def read_shared(folder: Path) -> dict[str, Tensor] | None:
         whole[name] = _changed(name, theirs[other], own)
     parts = {f"{name}.{kind}" for name in names for kind in (*CHANGES, "rows")}
     return whole | {name: tensor for name, tensor in own.items() if name not in parts}
+
+
+def lender_of(folder: Path) -> Path | None:
+    """The folder that another one borrows weights of; None if it borrows none."""
+    listing = folder / SHARED
+    return (folder / str(read_json(listing).get("source"))).resolve().parent if listing.is_file() else None
 
 
 def borrow(folder: Path, source: Path, bits: int = 8) -> int:
