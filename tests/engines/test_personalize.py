@@ -16,6 +16,7 @@ from gesso.engines.paint_build import PaintLoading
 from gesso.engines.paint_recipe import Painting
 from gesso.engines.personalize_build import SubjectLoading, load_personalizer
 from gesso.engines.subject_eyes import MomaEyes
+from gesso.models.moma.adapter_file import ADAPTER_FILES
 
 PROMPT = "a red boat on the sea"
 
@@ -34,8 +35,9 @@ def test_its_language_model_may_lie_in_a_folder_of_its_own(folder, moma, tmp_pat
     home = tmp_path / "moma"
     shutil.copytree(folder, home)
     shutil.copytree(folder.parent / "painter", tmp_path / "painter")
+    language = [path for path in home.iterdir() if path.name not in ("moma.json", ADAPTER_FILES[0])]
     (home / "language").mkdir()
-    for path in [*home.glob("*.json"), *home.glob("model*.safetensors"), *home.glob("*.jinja")]:
+    for path in language:
         path.rename(home / "language" / path.name)
     (home / "moma.json").write_text('{"language": "language", "painter": "painter"}')
     apart = load_personalizer(str(home), SubjectLoading(paint=PaintLoading(device="cpu")))
