@@ -46,6 +46,8 @@ def test_a_new_megrez_has_the_llava_s_language_model_and_reads_as_it_does(llava:
     ours, theirs = chat.module(input_ids=ids).logits, base.module(input_ids=ids).logits
     torch.testing.assert_close(ours[..., : theirs.shape[-1]], theirs, atol=1e-4, rtol=1e-4)
     assert chat.processor.tokenizer.convert_tokens_to_ids("<|turn_end|>") == 2
+    # words behind a mark are the tokens that the language model met behind a blank
+    assert chat.processor.tokenizer.tokenize("<|role_end|>cat")[1].startswith("Ġ")
     assert chat.settings.clip_seconds == 2
     assert not is_megrez(llava)
     assert not is_megrez("nowhere")

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import torch
 from tokenizers import AddedToken
+from tokenizers.normalizers import Prepend
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase, SiglipVisionConfig, WhisperConfig
 from transformers.models.whisper.modeling_whisper import sinusoids
@@ -112,6 +113,9 @@ def _tokenizer(given: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
         text = text.replace(f'"{old}"', f'"{new}"')
     tokenizer: Any = copy.deepcopy(given)
     tokenizer._tokenizer = type(given.backend_tokenizer).from_str(text)
+    # marks stand right before words here, where the LLaVA's templates have a blank; without one, "green" would
+    # be a token that the language model has hardly met, and "yes" two pieces
+    tokenizer._tokenizer.normalizer = Prepend(" ")
     tokenizer.add_special_tokens({
         "unk_token": "<|unk|>", "eos_token": ENDS[0], "pad_token": "<|pad|>",
         "additional_special_tokens": [AddedToken(m, special=True) for m in (*MARKS, *NUMBERS)],
