@@ -113,8 +113,8 @@ def _tokenizer(given: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
         text = text.replace(f'"{old}"', f'"{new}"')
     tokenizer: Any = copy.deepcopy(given)
     tokenizer._tokenizer = type(given.backend_tokenizer).from_str(text)
-    # marks stand right before words here, where the LLaVA's templates have a blank; without one, "green" would
-    # be a token that the language model has hardly met, and "yes" two pieces
+    # words stand right behind marks here, and behind a blank in the LLaVA's templates; without one, "green"
+    # would be a token that the language model has hardly met, and "yes" two pieces
     tokenizer._tokenizer.normalizer = Prepend(" ")
     tokenizer.add_special_tokens({
         "unk_token": "<|unk|>", "eos_token": ENDS[0], "pad_token": "<|pad|>",
