@@ -4,7 +4,8 @@ python scripts/ship_mini.py runs/mini/clip/final src/gesso/minis/mini-clip
 python scripts/ship_mini.py runs/mini/sdxl/final src/gesso/minis/mini-sdxl vae=runs/mini/vae-decoder/final
 python scripts/ship_mini.py runs/mini/omni/final src/gesso/minis/mini-omni borrow=src/gesso/minis/mini-llava
 python scripts/ship_mini.py runs/mini/sd/final minis/mini-sd unet.borrow=minis/mini-sdxl/unet
-python scripts/ship_mini.py runs/mini/moma/final minis/mini-moma language=mini-llava painter=mini-sd
+python scripts/ship_mini.py runs/mini/moma/final minis/mini-moma language=runs/mini/moma-mllm/final
+    language.borrow=minis/mini-llava painter=mini-sd encoder=mini-clip
 
 With `borrow`, or `PART.borrow`, weights that the other folder ships too are left out (`gesso.models.shared`);
 what they were changed by takes eight bits, or with `bits=4` four.
@@ -19,6 +20,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from gesso.models.checkpoints import weight_files
+from gesso.models.moma.stage_file import MAPPING_FILE
 from gesso.models.shared import borrow
 
 COPIED = (".json", ".jinja")
@@ -33,14 +35,15 @@ def ship(source: Path, target: Path, parts: dict[str, Path]) -> None:
     Args:
         source: what a recipe wrote.
         target: a folder of `gesso.minis`.
-        parts: folder of a part -> where it comes from instead; a model that settings name -> its name here.
+        parts: folder of a part -> where it comes from instead; a model that settings name -> its name here,
+            or the folder of one that comes along.
     """
     target.mkdir(parents=True, exist_ok=True)
     for path in sorted(source.iterdir()):
         place = target / path.name
         if path.is_dir():
             ship(parts.get(path.name, path), place, {})
-        elif path.suffix == ".safetensors":
+        elif path.suffix == ".safetensors" and path.name != MAPPING_FILE:  # of which the adapter has its own
             halves = {key: value.to(torch.float16) for key, value in load_file(path).items()}
             save_file(halves, place, metadata={"format": "pt"})
             place.chmod(0o644)
@@ -50,7 +53,10 @@ def ship(source: Path, target: Path, parts: dict[str, Path]) -> None:
             place.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
         elif path.name in NAMING:
             said = json.loads(path.read_text(encoding="utf-8"))
-            said |= {key: value.name for key, value in parts.items() if key in said}
+            for key in parts.keys() & said.keys():
+                if parts[key].is_dir():
+                    ship(parts[key], target / key, {})
+                said[key] = key if parts[key].is_dir() else parts[key].name
             place.write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
         elif path.name == TOKENIZER:
             # without blanks it is half as long

@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from gesso.core.errors import UsageError
 from gesso.models.shared import borrow, read_shared
+
+any_change = given(
+    shape=st.sampled_from([(16, 16), (8, 4, 3, 3), (5, 7)]),
+    seed=st.integers(1, 1000),
+    size=st.sampled_from([1e-3, 0.1, 0.5]),
+)
 
 
 def _random(*shape: int, seed: int = 0) -> Tensor:
@@ -52,11 +59,7 @@ def test_rows_below_the_other_s_are_kept(tmp_path: Path) -> None:
 
 
 @settings(max_examples=30, deadline=None)
-@given(
-    shape=st.sampled_from([(16, 16), (8, 4, 3, 3), (5, 7)]),
-    seed=st.integers(1, 1000),
-    size=st.sampled_from([1e-3, 0.1, 0.5]),
-)
+@any_change
 def test_any_other_change_is_kept_in_eight_bits(
     shape: tuple[int, ...], seed: int, size: float, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -70,11 +73,7 @@ def test_any_other_change_is_kept_in_eight_bits(
 
 
 @settings(max_examples=30, deadline=None)
-@given(
-    shape=st.sampled_from([(16, 16), (8, 4, 3, 3), (5, 7)]),
-    seed=st.integers(1, 1000),
-    size=st.sampled_from([1e-3, 0.1, 0.5]),
-)
+@any_change
 def test_or_in_four_where_that_is_asked_for(
     shape: tuple[int, ...], seed: int, size: float, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -85,6 +84,11 @@ def test_or_in_four_where_that_is_asked_for(
     assert (kept["w.change"].numel(), kept["w.largest"].numel()) == (16 * groups, groups)
     # half a level of the coarsest steps, or what the narrowest cut takes off a peak
     assert float((found - weight - change).abs().max()) <= 0.21 * float(change.abs().max()) + 1e-6
+
+
+def test_other_depths_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"bits 6 .* allowed: 8 and 4"):
+        borrow(tmp_path, tmp_path, bits=6)
 
 
 def test_what_is_nothing_like_the_other_stays_whole(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from gesso.core.digests import CHANGES, SHARED, content_digest
-from gesso.core.errors import CheckpointError
+from gesso.core.errors import CheckpointError, UsageError
 from gesso.models.checkpoints import open_tensors, read_json, weight_files
 
 __all__ = ["borrow", "lender_of", "read_shared"]
@@ -90,15 +90,20 @@ def borrow(folder: Path, source: Path, bits: int = 8) -> int:
 
     Returns:
         How many weights are borrowed.
+
+    Raises:
+        UsageError: another number of bits.
     """
-    levels = {8: _levels, 4: _few_levels}[bits]
+    kinds = {8: _levels, 4: _few_levels}
+    if bits not in kinds:
+        raise UsageError(f"bits {bits} for the changes of borrowed weights; allowed: 8 and 4")
     (path,) = weight_files(folder)
     own, theirs = load_file(path), load_file(source)
     kept: dict[str, Tensor] = {}
     names: dict[str, str] = {}
     for name, tensor in own.items():
         found = _nearest(name, tensor, theirs)
-        parts = None if found is None else _parts(tensor, theirs[found], levels)
+        parts = None if found is None else _parts(tensor, theirs[found], kinds[bits])
         if found is None or parts is None:
             kept[name] = tensor
             continue
@@ -189,21 +194,13 @@ def _levels(change: Tensor) -> dict[str, Tensor]:
 def _few_levels(change: Tensor) -> dict[str, Tensor]:
     """A change in four bits, by what suits each stretch of 32 numbers."""
     flat = functional.pad(change.flatten(), (0, -change.numel() % GROUP)).view(-1, GROUP)  # [g, 32]
-    peaks = flat.abs().amax(dim=1, keepdim=True).clamp_min(1e-7)
-    tried = [_rounded(flat, (peaks * cut).to(torch.float16)) for cut in CUTS]
-    errors = torch.stack([(found * step - flat).square().sum(1) for found, step in tried])  # [cuts, g]
-    best = errors.argmin(0)
-    rows = torch.arange(len(flat))
-    levels = torch.stack([found for found, _ in tried])[best, rows]  # [g, 32]
-    steps = torch.stack([step for _, step in tried])[best, rows, 0]
-    nibbles = (levels + FEW_LEVELS + 1).to(torch.uint8).flatten()
-    return {"change": nibbles[::2] * 16 + nibbles[1::2], "largest": (steps * FEW_LEVELS).to(torch.float16)}
-
-
-def _rounded(flat: Tensor, largest: Tensor) -> tuple[Tensor, Tensor]:
-    """Levels [g, 32] and steps [g, 1] under given largest numbers."""
-    step = largest.float().clamp_min(1e-7) / FEW_LEVELS
-    return (flat / step).round().clamp(-FEW_LEVELS, FEW_LEVELS), step
+    peaks = flat.abs().amax(dim=1).clamp_min(1e-7)  # [g]
+    largest = (torch.tensor(CUTS)[:, None] * peaks).to(torch.float16)  # [cuts, g]
+    steps = largest.float().clamp_min(1e-7)[..., None] / FEW_LEVELS  # [cuts, g, 1]
+    levels = (flat / steps).round().clamp(-FEW_LEVELS, FEW_LEVELS)  # [cuts, g, 32]
+    best = (levels * steps - flat).square().sum(-1).argmin(0), torch.arange(len(flat))
+    nibbles = (levels[best] + FEW_LEVELS + 1).to(torch.uint8).flatten()
+    return {"change": nibbles[::2] * 16 + nibbles[1::2], "largest": largest[best]}
 
 
 def _restored(change: Tensor, largest: Tensor, shape: torch.Size) -> Tensor:

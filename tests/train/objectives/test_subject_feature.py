@@ -69,6 +69,11 @@ def test_the_language_model_learns_where_it_has_a_rate(make_recipe, parts):
     assert moved == {"mapping": True, "language": True, "vision": False, "projector": False}
 
 
+def test_adapters_where_nothing_learns_are_refused(make_recipe, parts):
+    with pytest.raises(ConfigError, match=r"lora.parts names language.*set tune.language"):
+        make(make_recipe, parts, "lora={parts: [language], rank: 2}")
+
+
 @pytest.mark.parametrize("rates", [[], ["lora={parts: [language], rank: 2}"]])
 def test_what_is_saved_embeds_alike(make_recipe, parts, tmp_path, rates):
     recipe = make_recipe("subject-feature", *parts, "tune={language: 1e-3}", *rates, "run.steps=2")

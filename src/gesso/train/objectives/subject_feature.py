@@ -52,13 +52,14 @@ class SubjectFeatureObjective:
         width = self.chat.module.config.get_text_config().hidden_size
         self.mapping = SubjectMapping(width, self._clip.model.visual_projection.out_features)
         self.reader = SubjectReader(self.chat, self.mapping)
+        self._tuned = {name for name in self.chat.parts if recipe.tune.get(name, 0.0) > 0}
+        idle = sorted(set(recipe.lora.parts) - self._tuned) if recipe.lora else []
+        if idle:
+            raise ConfigError(f"lora.parts names {', '.join(idle)}, which learn nothing without a rate; "
+                              f"set tune.{idle[0]}, or leave them out")  # fmt: skip
         adapt(self.chat, recipe)
-        self._tuned = False
-        for name, part in self.chat.parts.items():
-            if recipe.tune.get(name, 0.0) > 0:
-                self._tuned = True
-            else:
-                part.requires_grad_(False)
+        for name in self.chat.parts.keys() - self._tuned:
+            self.chat.parts[name].requires_grad_(False)
         if not self._tuned:
             self.chat.module.eval()
         self.module: nn.Module = nn.ModuleDict({"language": self.chat.module, "mapping": self.mapping})
@@ -83,7 +84,7 @@ class SubjectFeatureObjective:
 
     def loss(self, batch: FeatureBatch) -> tuple[Tensor, dict[str, float]]:
         """One less the cosine, and how far the lengths are apart, so that scale is learned, too."""
-        with torch.set_grad_enabled(self._tuned):
+        with torch.set_grad_enabled(bool(self._tuned)):
             states = torch.stack([found[-1] for found in self.reader.states(batch.wishes)])  # [B, H]
         embedded = self.mapping(states.to(self.mapping.gate_proj.weight)).float()
         targets = batch.targets.to(embedded)
