@@ -14,3 +14,10 @@ def test_questions_have_answers_and_what_is_told_has_none() -> None:
         # signs are spelled, which no one would understand
         assert "sign" not in said[-1].text
         assert said == spoken_texts(scene, Random(number), "en", 3)
+
+
+def test_several_things_are_told_each_in_words_of_its_own() -> None:
+    said = spoken_texts(scene_at("train", 1, 3, counts=range(4, 5)), Random(3), "en", 2, told=5)
+    told = [each.text for each in said if each.answer is None]
+    assert len(told) == len(set(told)) == 5
+    assert len(said) == 7

@@ -7,7 +7,7 @@ from torch import nn
 
 from gesso.config.schema import OptimSettings
 from gesso.core.errors import ConfigError
-from gesso.train.optim import build_optimizers, learning_rate_factor
+from gesso.train.optim import build_optimizers, freeze, learning_rate_factor
 
 
 @pytest.fixture
@@ -93,6 +93,17 @@ def test_a_tied_weight_counts_once_and_to_the_first_part(parts: dict[str, nn.Mod
 def test_what_a_model_froze_itself_stays_frozen(parts: dict[str, nn.Module]) -> None:
     parts["vision"].bias.requires_grad_(False)
     assert "vision.bias" not in move(parts, *build_optimizers(parts, OptimSettings(), {}))
+
+
+def test_a_frozen_table_stands_still_wherever_it_is_shared(parts: dict[str, nn.Module]) -> None:
+    freeze(parts, ["language.0"])
+    (optimizer,) = build_optimizers(parts, OptimSettings(weight_decay=0.1), {})
+    assert move(parts, optimizer) == {"vision.weight", "vision.bias", "language.1.weight", "language.1.bias"}
+
+
+def test_a_name_that_freezes_nothing_is_refused(parts: dict[str, nn.Module]) -> None:
+    with pytest.raises(ConfigError, match=r"embed_tokens.*names are like vision\.weight"):
+        freeze(parts, ["embed_tokens"])
 
 
 def test_unknown_parts_are_refused_with_the_known_ones(parts: dict[str, nn.Module]) -> None:

@@ -22,6 +22,9 @@ __all__ = [
 ]
 
 # below this, a byte-level tokenizer has room for its 256 bytes and special tokens, but hardly a merge
+FIRST_BETA: Final = 0.00085
+"""Variance of the noise added in the first level, as in SD 1.5 and SDXL."""
+
 SMALLEST_VOCABULARY: Final = 300
 
 
@@ -135,7 +138,9 @@ class DataSettings:
     spoken: int = 6_000
     """Storybook scenes that are spoken about (speech objectives); they repeat after that many."""
     speech_questions: int = 3
-    """Most spoken questions about one of them; something to be written down comes to them."""
+    """Most spoken questions about one of them."""
+    speech_told: int = 1
+    """Wishes and descriptions that are spoken about one of them, to be written down."""
     edits: float = 0.5
     """Share of canvas conversations that go on with one or two edits (planning and preference objectives)."""
     loose: float = 0.0
@@ -149,7 +154,7 @@ class DataSettings:
     def __post_init__(self) -> None:
         """Refuse counts below their minimum, shares outside [0, 1] and a JSON source without a path."""
         _check_least("data", self, 1, "count", "size", "length", "spoken", "speech_questions")
-        _check_least("data", self, 0, "questions")
+        _check_least("data", self, 0, "questions", "speech_told")
         for name in ("chinese", "describe", "edits", "loose", "rare", "signs"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"data.{name} is {getattr(self, name)}; it must be in [0, 1]")
@@ -188,7 +193,15 @@ class DiffusionSettings:
     """How a UNet learns to paint."""
 
     prediction: Literal["epsilon", "v_prediction"] = "epsilon"
-    """What it predicts: the noise, or the velocity of arXiv 2202.00512. A painter reads it from the model."""
+    """What it predicts: the noise, or the velocity of arXiv 2202.00512. Of a frozen painter both this and
+    `beta_end` are as it was trained, and may be left out."""
+    beta_end: float = 0.012
+    """Variance of the noise added in the last of the 1000 levels.
+
+    That of SD 1.5 and SDXL leaves a trace of the picture in the last level, from which a model learns to read
+    where things lie; painting, it then reads pure noise in the same way (arXiv 2305.08891). 0.02 leaves a
+    twentieth of that trace.
+    """
     snr_gamma: float = 5.0
     """Noise levels weigh min(SNR, gamma) in the error of the clean latent (min-SNR, arXiv 2303.09556).
 
@@ -217,6 +230,9 @@ class DiffusionSettings:
         for name in ("regions", "placed", "dropout"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"diffusion.{name} is {getattr(self, name)}; it must be in [0, 1]")
+        if not FIRST_BETA < self.beta_end < 1:
+            raise ConfigError(f"diffusion.beta_end is {self.beta_end}; it must be above {FIRST_BETA}, that "
+                              "of the first level, and below 1")  # fmt: skip
         if not 0 <= self.average < 1:
             raise ConfigError(f"diffusion.average is {self.average}; it must be in [0, 1)")
 
@@ -407,6 +423,9 @@ class Recipe:
     some, on parts "unet" and "text"; none takes the UNet's attention."""
     tune: dict[str, float] = field(default_factory=dict)
     """Learning rate by part of the model ("vision", "projector", "language"); 0 freezes the part."""
+    freeze: tuple[str, ...] = ()
+    """Regular expressions; weights in whose names one occurs stay as they are, such as "embed_tokens". Names
+    begin with their part ("language.model.embed_tokens.weight")."""
     autoencoder: AutoencoderSettings | None = None
     """For the objective of that name only; none takes the defaults."""
     diffusion: DiffusionSettings | None = None

@@ -32,13 +32,25 @@ class Utterance:
     samples: int = 0
 
 
-def spoken_texts(scene: Scene, rng: Random, language: str, count: int) -> list[Utterance]:
-    """What is said about a scene: `count` questions, and a wish or description of some of its things."""
+def spoken_texts(scene: Scene, rng: Random, language: str, count: int, told: int = 1) -> list[Utterance]:
+    """What is said about a scene: questions, and wishes or descriptions of some of its things.
+
+    Args:
+        scene: what it is about.
+        rng: source of all choices.
+        language: "en" or "zh".
+        count: most questions.
+        told: wishes and descriptions.
+    """
     asked = [Utterance(q.question, q.answer, language) for q in questions(scene, rng, count, language)]
+    return [*asked, *(Utterance(_told(scene, rng, language), None, language) for _ in range(told))]
+
+
+def _told(scene: Scene, rng: Random, language: str) -> str:
+    """A wish or a description of one or two of the things of a scene."""
     # signs are spelled, not spoken; few things, so that it takes no longer than a few questions
     things = tuple(
         replace(thing, sign=None) for thing in rng.sample(scene.things, min(TOLD, len(scene.things)))
     )
     part = replace(scene, things=things[: rng.randint(1, TOLD)])
-    told = wish(part, rng, language).text if rng.random() < 0.5 else describe(part, language)
-    return [*asked, Utterance(told, None, language)]
+    return wish(part, rng, language).text if rng.random() < 0.5 else describe(part, language)

@@ -20,7 +20,7 @@ from gesso.train.checkpoint import latest_checkpoint, restore_checkpoint, save_c
 from gesso.train.grouping import modality_order
 from gesso.train.log import RunLog
 from gesso.train.objectives.base import FollowsSteps, HasLengths, Objective
-from gesso.train.optim import build_optimizers, learning_rate_factor
+from gesso.train.optim import build_optimizers, freeze, learning_rate_factor
 from gesso.train.shard import ShardedLoss, check_launcher, check_shard, make_whole, whole
 
 __all__ = ["train"]
@@ -52,6 +52,7 @@ def train(recipe: Recipe, build: Callable[[], Objective]) -> Path:
         torch.set_num_threads(run.threads)
     # before the optimizer, whose state follows the weights
     loss = _placed_loss(objective, recipe, accelerator.device)
+    freeze(objective.parts, recipe.freeze)
     optimizers = build_optimizers(objective.parts, recipe.optim, recipe.tune)
     newest = latest_checkpoint(out)
     start = restore_checkpoint(newest, objective.module, optimizers) if newest else 0

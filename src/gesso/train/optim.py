@@ -1,7 +1,8 @@
 """Parameter groups with rates of their own, and the learning-rate schedule."""
 
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -12,7 +13,27 @@ from gesso.config.schema import OptimSettings
 from gesso.core.errors import ConfigError
 from gesso.train.muon import MatrixMuon
 
-__all__ = ["build_optimizers", "learning_rate_factor"]
+__all__ = ["build_optimizers", "freeze", "learning_rate_factor"]
+
+
+def freeze(parts: Mapping[str, nn.Module], patterns: Sequence[str]) -> None:
+    """Keep weights as they are, in place.
+
+    Args:
+        parts: name -> module.
+        patterns: regular expressions that occur in the names of these weights, "language.lm_head.weight".
+
+    Raises:
+        ConfigError: a pattern that fits no weight.
+    """
+    named = {f"{part}.{key}": p for part, module in parts.items() for key, p in module.named_parameters()}
+    for pattern in patterns:
+        found = [parameter for name, parameter in named.items() if re.search(pattern, name)]
+        if not found:
+            raise ConfigError(f"freeze names {pattern!r}, which occurs in no weight's name; "
+                              f"names are like {next(iter(named))}")  # fmt: skip
+        for parameter in found:
+            parameter.requires_grad_(False)
 
 
 def build_optimizers(

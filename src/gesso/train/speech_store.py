@@ -50,7 +50,8 @@ class SpeechStore:
             raise TrainingError(missing)
         self._data, self._features, self._longest = data, features, longest
         version = blake2b(repr((_version(data.seed, data.things), mels)).encode(), digest_size=4).hexdigest()
-        name = f"speech-{data.seed}-{data.things}-{data.chinese:g}-{data.speech_questions}-{mels}-{version}"
+        counts = f"{data.speech_questions}-{data.speech_told}"
+        name = f"speech-{data.seed}-{data.things}-{data.chinese:g}-{counts}-{mels}-{version}"
         self._folder = Path(data.cache) / name
         self._folder.mkdir(parents=True, exist_ok=True)
         self._open = lru_cache(maxsize=None)(self._read)
@@ -111,7 +112,8 @@ class SpeechStore:
         rng = Random(f"speech/{self._data.seed}/{index}")
         language = "zh" if rng.random() < self._data.chinese else "en"
         made = []
-        for each in spoken_texts(self.scene(index), rng, language, self._data.speech_questions):
+        data = self._data
+        for each in spoken_texts(self.scene(index), rng, language, data.speech_questions, data.speech_told):
             samples = say(each.text, sample_manner(rng, language))
             # [M, C] -> [C, M]
             columns = self._features(samples).T.numpy()

@@ -55,7 +55,9 @@ class SpokenConversations:
         return processor.encode_group(pairs)
 
     def _heard(self, index: int, rng: Random) -> list[list[Message]]:
-        return [[user(sound, INSTRUCTION), assistant(said.text)] for said, sound in self._sounds(index, rng)]
+        sounds = self._sounds(index, rng)
+        rng.shuffle(sounds)  # those behind the end of a row are left out, and must not always be the same
+        return [[user(sound, INSTRUCTION), assistant(said.text)] for said, sound in sounds]
 
     def _asked(self, index: int, rng: Random) -> list[list[Message]]:
         # one object for all, so that its pixels are prepared once

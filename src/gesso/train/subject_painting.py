@@ -4,7 +4,7 @@ Letters: B examples, C channels of the latent, h x w its size, E text encoders, 
 text states, W that of the pooled state.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -68,10 +68,9 @@ class FrozenPainter:
         install_processor(self.model.unet, eager=recipe.model.attention == "eager")
         if recipe.run.checkpointing:
             self.model.unet.enable_gradient_checkpointing()
-        # the painter's own, which the weights of noise levels follow
-        predicts = self.model.scheduler.get("prediction_type", "epsilon")
-        self.settings = replace(recipe.diffusion or DiffusionSettings(), prediction=predicts)
-        self.scheduler = DDPMScheduler(**{**TRAINED, "prediction_type": predicts})
+        trained = {key: self.model.scheduler.get(key, value) for key, value in TRAINED.items()}
+        self.settings = _settings(recipe.diffusion or DiffusionSettings(), trained)
+        self.scheduler = DDPMScheduler(**trained)
         self.noise = NoiseModel(self.model.unet, (size, size), torch.float32)
         self.module = nn.ModuleList([self.model.unet, self.model.vae, *self.model.text.encoders])
         self.module.requires_grad_(False).eval()
@@ -151,3 +150,15 @@ class FrozenPainter:
         config = self.model.vae.config
         factor = 2 ** (len(config["block_out_channels"]) - 1)
         return int(config["latent_channels"]), pixels.shape[2] // factor, pixels.shape[3] // factor
+
+
+def _settings(asked: DiffusionSettings, trained: Mapping[str, Any]) -> DiffusionSettings:
+    """The settings with the painter's own noise levels, which the weights of the levels follow."""
+    own = {"prediction": trained["prediction_type"], "beta_end": trained["beta_end"]}
+    usual = DiffusionSettings()
+    for name, value in own.items():
+        given = getattr(asked, name)
+        if given not in (value, getattr(usual, name)):
+            raise ConfigError(f"diffusion.{name} is {given}, and the painter was trained with {value}; "
+                              "leave it out")  # fmt: skip
+    return replace(asked, **own)

@@ -94,7 +94,8 @@ class DiffusionObjective:
         self.module: nn.Module = nn.ModuleDict(
             {"unet": self.unet, "average": self.average, "texts": self.texts.requires_grad_(False)}
         )
-        self.scheduler = DDPMScheduler(**{**TRAINED, "prediction_type": self.settings.prediction})
+        asked = {"prediction_type": self.settings.prediction, "beta_end": self.settings.beta_end}
+        self.scheduler = DDPMScheduler(**{**TRAINED, **asked})
         self._noise = NoiseModel(self.unet, (self.data.size, self.data.size), torch.float32)
 
     @property

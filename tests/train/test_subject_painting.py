@@ -1,0 +1,28 @@
+import dataclasses
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import PreTrainedTokenizerFast
+
+from diffusion.tiny_paint import sd15
+from gesso.core.errors import ConfigError
+from gesso.diffusion.save import save_folder
+from gesso.train.subject_painting import FrozenPainter
+from train.conftest import MakeRecipe
+
+
+def test_noise_levels_are_those_the_painter_was_trained_with(
+    make_recipe: MakeRecipe, tmp_path: Path, tokenizer: PreTrainedTokenizerFast
+) -> None:
+    scheduler = {"prediction_type": "v_prediction", "beta_end": 0.02}
+    save_folder(dataclasses.replace(sd15(), scheduler=scheduler), tmp_path / "painter")
+    recipe = make_recipe("ip-adapter", f"model.init={(tmp_path / 'painter').as_posix()}")
+    painter = FrozenPainter(recipe)
+    assert painter.settings.prediction == "v_prediction"
+    betas = torch.linspace(0.00085**0.5, 0.02**0.5, 1000) ** 2
+    torch.testing.assert_close(painter.scheduler.alphas_cumprod, (1 - betas).cumprod(0))
+    with pytest.raises(ConfigError, match=r"diffusion\.beta_end is 0\.03.*trained with 0\.02"):
+        FrozenPainter(
+            make_recipe("ip-adapter", f"model.init={recipe.model.init}", "diffusion={beta_end: 0.03}")
+        )
