@@ -59,8 +59,11 @@ def ship(source: Path, target: Path, parts: dict[str, Path]) -> None:
                 said[key] = key if parts[key].is_dir() else parts[key].name
             place.write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
         elif path.name == TOKENIZER:
-            # without blanks it is half as long
+            # without blanks it is half as long, and merges as "a b" are shorter than as ["a", "b"]
             words = json.loads(path.read_text(encoding="utf-8"))
+            merges = words["model"].get("merges", [])
+            if not any(" " in piece for pair in merges for piece in pair):
+                words["model"]["merges"] = [" ".join(pair) for pair in merges]
             place.write_text(json.dumps(words, ensure_ascii=False, separators=(",", ":")), encoding="utf-8")
         elif path.suffix in COPIED:
             shutil.copy(path, place)
