@@ -141,6 +141,8 @@ class DataSettings:
     """Most spoken questions about one of them."""
     speech_told: int = 1
     """Wishes and descriptions that are spoken about one of them, to be written down."""
+    heard: float = 0.5
+    """Share of examples with nothing but speech to be written down; the others ask about a picture."""
     edits: float = 0.5
     """Share of canvas conversations that go on with one or two edits (planning and preference objectives)."""
     loose: float = 0.0
@@ -155,7 +157,7 @@ class DataSettings:
         """Refuse counts below their minimum, shares outside [0, 1] and a JSON source without a path."""
         _check_least("data", self, 1, "count", "size", "length", "spoken", "speech_questions")
         _check_least("data", self, 0, "questions", "speech_told")
-        for name in ("chinese", "describe", "edits", "loose", "rare", "signs"):
+        for name in ("chinese", "describe", "edits", "heard", "loose", "rare", "signs"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"data.{name} is {getattr(self, name)}; it must be in [0, 1]")
         if self.source == "llava-json" and not (self.path and self.images):

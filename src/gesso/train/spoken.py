@@ -32,7 +32,7 @@ HOLES: Final = 2
 
 
 class SpokenConversations:
-    """Even examples ask about a picture, by voice and in writing; odd ones want speech written down.
+    """Scenes asked about by voice and in writing, and what is said about them to be written down.
 
     Args:
         pictures: of the scenes.
@@ -44,14 +44,14 @@ class SpokenConversations:
         self._pictures, self._speech, self._data = pictures, speech, data
 
     def __len__(self) -> int:
-        """Two examples for every scene that is spoken about."""
-        return 2 * len(self._speech)
+        """Scenes that are spoken about."""
+        return len(self._speech)
 
     def encode(self, processor: ConversationProcessor, example: int, number: int) -> list[Encoded]:
-        """Conversations about one scene; `number` (of the micro-batch) seeds what is asked in writing."""
-        index, listen = divmod(example, 2)
+        """Conversations about one scene; `number` (of the micro-batch) seeds which, and what is asked."""
         rng = Random(f"{self._data.seed}/{number}/{example}")
-        pairs = self._heard(index, rng) if listen else self._asked(index, rng)
+        listen = rng.random() < self._data.heard
+        pairs = self._heard(example, rng) if listen else self._asked(example, rng)
         return processor.encode_group(pairs)
 
     def _heard(self, index: int, rng: Random) -> list[list[Message]]:
