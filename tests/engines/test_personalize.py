@@ -160,6 +160,17 @@ def test_what_cannot_be_is_refused(moma, boat):
         moma.paint(boat, PROMPT, quick(moma, guidance="multidiffusion"))
 
 
+def test_a_folder_says_whether_subjects_count_where_their_noun_is_attended_to(folder, moma, boat, tmp_path):
+    home = tmp_path / "moma"
+    shutil.copytree(folder, home)
+    shutil.copytree(folder.parent / "painter", tmp_path / "painter")
+    (home / "moma.json").write_text('{"painter": "painter", "follows": false}')
+    loose = load_personalizer(str(home), SubjectLoading(paint=PaintLoading(device="cpu")))
+    seen = loose.look(reference(), disc_mask(), "boat")
+    pictures = [paints.paint(who, PROMPT, quick(paints))[0] for paints, who in ((moma, boat), (loose, seen))]
+    assert (pixels(pictures[0]) != pixels(pictures[1])).any()
+
+
 def test_moma_is_for_sd_15_only(folder):
     with pytest.raises(UnsupportedError, match=r"is an SDXL; choose a 1\.5"):
         load_personalizer(str(folder), SubjectLoading(painter=str(painter_folder())))

@@ -40,6 +40,14 @@ def test_rare_kinds_are_drawn_and_cached_apart(tmp_path: Path) -> None:
     assert np.array_equal(rare.pixels(0), np.asarray(draw(rare.scene(0), 48)))
 
 
+def test_things_stand_right_at_their_locations_where_that_is_asked_for(tmp_path: Path) -> None:
+    usual, placed = open_store(tmp_path), open_store(tmp_path, offsets=False)
+    assert {thing.offset for i in range(6) for thing in usual.scene(i).things} > {"no offset"}
+    assert {thing.offset for i in range(6) for thing in placed.scene(i).things} == {"no offset"}
+    assert {split_of(placed.scene(i)) for i in range(6)} == {"train"}
+    assert not np.array_equal(usual.pixels(0), placed.pixels(0))  # cached apart
+
+
 @pytest.mark.parametrize("things", [0, 7])
 def test_scenes_hold_one_to_six_things(tmp_path: Path, things: int) -> None:
     with pytest.raises(TrainingError, match=rf"data\.things is {things}; a scene holds 1 to 6"):

@@ -127,9 +127,11 @@ def test_settings_of_another_objective_are_refused(make_recipe: MakeRecipe) -> N
 
 
 @pytest.mark.parametrize("objective", ["dense", "judge", "planning"])
-def test_rare_kinds_are_for_painters(make_recipe: MakeRecipe, objective: str) -> None:
-    with pytest.raises(ConfigError, match=rf"data.rare is for .* means nothing to a {objective} recipe"):
-        build_objective(make_recipe(objective, "data.rare=0.5"))
+@pytest.mark.parametrize("setting", ["rare=0.5", "offsets=false"])
+def test_some_scenes_are_for_painters(make_recipe: MakeRecipe, objective: str, setting: str) -> None:
+    name = setting.partition("=")[0]
+    with pytest.raises(ConfigError, match=rf"data.{name} is for .* means nothing to a {objective} recipe"):
+        build_objective(make_recipe(objective, f"data.{setting}"))
 
 
 @pytest.mark.parametrize("objective", ["dense", "contrastive", "language"])

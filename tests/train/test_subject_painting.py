@@ -12,6 +12,15 @@ from gesso.train.subject_painting import FrozenPainter
 from train.conftest import MakeRecipe
 
 
+def test_storybook_pictures_are_of_the_size_that_is_painted(make_recipe: MakeRecipe, tmp_path: Path) -> None:
+    save_folder(sd15(), tmp_path / "painter")
+    init = f"model.init={(tmp_path / 'painter').as_posix()}"
+    with pytest.raises(ConfigError, match=r"data\.size is 64, and the painter .* pictures of 32 px; make them"):
+        FrozenPainter(make_recipe("ip-adapter", init, "data.size=64"))
+    own = ("data.source=subjects", "data.path=mine.jsonl", "data.size=64")
+    assert FrozenPainter(make_recipe("ip-adapter", init, *own)).latent_shape(torch.zeros(1, 3, 64, 64))
+
+
 def test_noise_levels_are_those_the_painter_was_trained_with(
     make_recipe: MakeRecipe, tmp_path: Path, tokenizer: PreTrainedTokenizerFast
 ) -> None:

@@ -72,6 +72,7 @@ class Personalizer:
         weights: digest of what adapter and eyes are made of, for recipes.
         side: references are looked at as if they were squares of this side, in pixels.
         opening: whether texts begin "photo of a <noun>.", as MoMA's do.
+        follows: see `Cast`.
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class Personalizer:
         weights: str,
         side: int,
         opening: bool = True,
+        follows: bool = True,
     ) -> None:
         self.engine = engine
         self.adapter = adapter
@@ -91,7 +93,7 @@ class Personalizer:
         self.name = name
         self.weights = weights
         self.side = side
-        self._opening = opening
+        self._opening, self._follows = opening, follows
         self.kind: Literal["moma", "ip-adapter"] = "moma" if adapter.references else "ip-adapter"
 
     def look(
@@ -232,7 +234,7 @@ class Personalizer:
         if not whole.region:
             text = f"photo of a {whole.noun}. {whole.prompt}" if self._opening else whole.prompt
             prompts = [RegionPrompt(WHOLE, (text,))]
-        cast = Cast(self.adapter, tuple(subjects), follows=self.adapter.references)
+        cast = Cast(self.adapter, tuple(subjects), follows=self._follows)
         return self.engine.painted(recipe, below, watch, prompts=prompts, cast=cast)
 
     def _subject(self, seen: SeenSubject, note: SubjectNote, place: int) -> Subject:

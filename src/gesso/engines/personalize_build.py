@@ -137,7 +137,7 @@ def ip_adapter_beside(engine: PaintEngine, place: Path, encoder: str | None = No
             f"{folder} embeds pictures in {eyes.encoder.width} numbers, and {file} reads "
             f"{found.projection.proj.in_features}; give the encoder it was trained with"
         )
-    return _joined(engine, found.attention, eyes, str(file), weights_digest(file), opening=None)
+    return _joined(engine, found.attention, eyes, str(file), weights_digest(file), None)
 
 
 def _loaded(place: Path, name: str, loading: SubjectLoading) -> Personalizer:
@@ -153,15 +153,15 @@ def _moma(folder: Path, name: str, loading: SubjectLoading) -> Personalizer:
             f"encoder {loading.encoder} came, but {name} is a MoMA, which has none; leave it out"
         )
     settings = folder / SETTINGS_FILE
-    said = _settings(settings, {"language", "painter", "opening"}) if settings.is_file() else {}
+    said = _settings(settings, {"language", "painter", "opening", "follows"}) if settings.is_file() else {}
     named = loading.language or said.get("language")
     place = folder if named is None else _beside(folder, named)
     vram = loading.paint.vram
     paint = replace(loading.paint, vram=painter_vram(vram))
     engine = _painter(folder, replace(loading, paint=paint), said.get("painter"))
     eyes, attention = load_moma_eyes(folder, place, engine.painter.device, vram, loading.bits)
-    opening = bool(said.get("opening", True))
-    return _joined(engine, attention, eyes, name, weights_digest(folder), opening=opening)
+    habits = {habit: bool(said.get(habit, True)) for habit in ("opening", "follows")}
+    return _joined(engine, attention, eyes, name, weights_digest(folder), habits)
 
 
 def _ip_adapter(file: Path, loading: SubjectLoading) -> Personalizer:
@@ -196,9 +196,9 @@ def _named(file: Path, part: str) -> str | None:
 
 def _joined(
     engine: PaintEngine, tensors: dict[str, torch.Tensor], eyes: Eyes, name: str, weights: str,
-    *, opening: bool | None,
+    habits: dict[str, bool] | None,
 ) -> Personalizer:  # fmt: skip
-    """An adapter with its painter; `opening` is None for an IP-Adapter, which adds no words."""
+    """An adapter with its painter; `habits` are those of a MoMA, None for an IP-Adapter, which has neither."""
     painter = engine.painter
     if uses_pooled(painter.model.unet) and any(key.endswith("scale_learnable") for key in tensors):
         raise UnsupportedError(
@@ -209,13 +209,12 @@ def _joined(
     defaults = engine.defaults
     if defaults.size[0] < SMALL:
         defaults = replace(defaults, **GENTLE)
-    elif opening is not None:
+    elif habits is not None:
         defaults = replace(defaults, **PUBLISHED)
     defaults = replace(defaults, guidance="attention-scores")
     chosen = PaintEngine(painter, engine.info, defaults)
-    return Personalizer(
-        chosen, adapter, eyes, name=name, weights=weights, side=min(defaults.size), opening=bool(opening)
-    )
+    habits = habits or {"opening": False, "follows": False}
+    return Personalizer(chosen, adapter, eyes, name=name, weights=weights, side=min(defaults.size), **habits)
 
 
 def _painter(folder: Path, loading: SubjectLoading, said: str | None) -> PaintEngine:

@@ -186,6 +186,7 @@ def sample_scene(
     pairs: Sequence[tuple[str, str]],
     counts: Sequence[int] = range(1, MAX_THINGS + 1),
     sign_rate: float = SIGN_RATE,
+    offsets: bool = True,
 ) -> Scene:
     """Draw a scene at random, the same one for the same arguments.
 
@@ -194,12 +195,13 @@ def sample_scene(
         pairs: the (kind, colour) pairs that may appear.
         counts: how many things a scene may have.
         sign_rate: share of things that carry a sign.
+        offsets: whether things may stand a little beside their locations, as only canvas programs tell.
     """
     rng = Random(seed)
     things: list[Thing] = []
     for location in rng.sample(sorted(LOCATIONS), rng.choice(counts)):
         thing = _sample_thing(rng, location, pairs, sign_rate)
-        if any(_overlap(thing, other) > MAX_OVERLAP for other in things):
+        if not offsets or any(_overlap(thing, other) > MAX_OVERLAP for other in things):
             # in the middle of their locations large things may still overlap a little, but never much
             thing = Thing(**{**asdict(thing), "offset": "no offset"})
         things.append(thing)

@@ -51,7 +51,7 @@ def scene_at(split: str, seed: int, number: int, **sampling: Any) -> Scene:
         split: one of `SPLITS`.
         seed: which stream.
         number: position in the stream, from 0.
-        sampling: passed on to `sample_scene` (`counts`, `sign_rate`).
+        sampling: passed on to `sample_scene` (`counts`, `sign_rate`, `offsets`).
     """
     if split not in SPLITS:
         raise UnknownNameError("split", split, SPLITS)

@@ -57,6 +57,7 @@ def _digest(vae: AutoencoderKL, pictures: PictureStore) -> str:
     """What the latents follow from in short: scenes, drawing, the autoencoder's weights and scaling."""
     settings = f"{pictures.things} {vae.config['scaling_factor']} {vae.config['shift_factor']}"
     settings += f" rare {pictures.rare}" if pictures.rare else ""
+    settings += "" if pictures.offsets else " placed"
     seen = blake2b(settings.encode(), digest_size=4)
     seen.update(pictures.pixels(0).tobytes())
     for name, weight in vae.state_dict().items():

@@ -34,6 +34,7 @@ class PictureStore:
         things: most things of a scene.
         signs: share of things with a sign.
         rare: share of things of rare kinds.
+        offsets: whether things may stand a little beside their locations.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class PictureStore:
         things: int = MAX_THINGS,
         signs: float = SIGN_RATE,
         rare: float = 0.0,
+        offsets: bool = True,
     ) -> None:
         if size % patch:
             raise TrainingError(f"pictures of {size} px do not divide into patches of {patch} px; "
@@ -54,11 +56,12 @@ class PictureStore:
         if not 1 <= things <= MAX_THINGS:
             raise TrainingError(f"data.things is {things}; a scene holds 1 to {MAX_THINGS}")
         self.seed, self.count, self.size, self.patch = seed, count, size, patch
-        self.things, self.signs, self.rare = things, signs, rare
+        self.things, self.signs, self.rare, self.offsets = things, signs, rare, offsets
         grid = size // patch
         # all that a picture depends on: a changed recipe must not read another one's pictures
         signed = "" if signs == SIGN_RATE else f"-{signs}"
         signed += f"-rare{rare}" if rare else ""
+        signed += "" if offsets else "-placed"
         folder = folder / f"train-{seed}-{count}-{size}-{patch}-{things}{signed}-{_drawing(size)}"
         folder.mkdir(parents=True, exist_ok=True)
         self._pixels = open_array(folder / "pixels.npy", (count, size, size, 3), np.uint8)
@@ -78,12 +81,13 @@ class PictureStore:
             things=data.things,
             signs=data.signs,
             rare=data.rare,
+            offsets=data.offsets,
         )
 
     def scene(self, index: int) -> Scene:
         """Scene number `index`."""
-        counts = range(1, self.things + 1)
-        return with_rare(scene_at("train", self.seed, index, counts=counts, sign_rate=self.signs), self.rare)
+        sampling = {"counts": range(1, self.things + 1), "sign_rate": self.signs, "offsets": self.offsets}
+        return with_rare(scene_at("train", self.seed, index, **sampling), self.rare)
 
     def pixels(self, index: int) -> NDArray[np.uint8]:
         """Picture number `index`, [size, size, 3]."""

@@ -96,8 +96,9 @@ DATA: Final[dict[str, set[str]]] = {
 }
 """The data sources of each objective; others take the storybook alone."""
 
-RARE: Final = ("autoencoder", "diffusion")
-"""Objectives that may learn from kinds no scene is sampled with; others tell the known kinds apart."""
+PAINTERS: Final = ("autoencoder", "diffusion")
+"""Objectives that may learn from kinds no scene is sampled with, which others would not tell apart, and from
+things that all stand right at their locations."""
 
 DIFFUSING: Final = ("subject-attention", "ip-adapter", "dreambooth")
 """Further objectives that read the settings of diffusion."""
@@ -120,9 +121,10 @@ def build_objective(recipe: Recipe) -> Objective:
         shared = name == "diffusion" and recipe.objective in DIFFUSING
         if getattr(recipe, name) is not None and recipe.objective != name and not shared:
             raise ConfigError(f"{name} settings mean nothing to a {recipe.objective} recipe; leave them out")
-    if recipe.data.rare and recipe.objective not in RARE:
-        raise ConfigError(f"data.rare is for {' and '.join(RARE)} recipes, and means nothing to a "
-                          f"{recipe.objective} recipe; leave it out")  # fmt: skip
+    for name, given in (("rare", recipe.data.rare), ("offsets", not recipe.data.offsets)):
+        if given and recipe.objective not in PAINTERS:
+            raise ConfigError(f"data.{name} is for {' and '.join(PAINTERS)} recipes, and means nothing to a "
+                              f"{recipe.objective} recipe; leave it out")  # fmt: skip
     allowed = DATA.get(recipe.objective, {"storybook"})
     if recipe.data.source not in allowed:
         raise ConfigError(f"data.source {recipe.data.source} for a {recipe.objective} recipe; "

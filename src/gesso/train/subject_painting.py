@@ -19,9 +19,10 @@ from torch.nn import functional
 from gesso.config.schema import DiffusionSettings, Recipe
 from gesso.core.errors import ConfigError
 from gesso.diffusion.attention import install_processor
-from gesso.diffusion.latents import pixels_of
+from gesso.diffusion.latents import latent_factor, pixels_of
 from gesso.diffusion.load import read_folder
 from gesso.diffusion.noise import NoiseModel, uses_pooled
+from gesso.diffusion.parts import PaintModel
 from gesso.diffusion.schedule import TRAINED
 from gesso.diffusion.subject_latent import reference_latent
 from gesso.train.objectives.diffusion import min_snr_weights, timestep_sample
@@ -57,7 +58,7 @@ class FrozenPainter:
     """The painter of `model.init`, which learns nothing.
 
     Raises:
-        ConfigError: there is none.
+        ConfigError: there is none, or storybook pictures are not of the size that it paints.
     """
 
     def __init__(self, recipe: Recipe) -> None:
@@ -65,6 +66,8 @@ class FrozenPainter:
             raise ConfigError(f"model.init {recipe.model.init} is no folder; give that of a painter")
         self.name, size = recipe.model.init, recipe.data.size
         self.model = read_folder(Path(self.name))
+        if recipe.data.source == "storybook":
+            _require_own_size(self.model, size)
         install_processor(self.model.unet, eager=recipe.model.attention == "eager")
         if recipe.run.checkpointing:
             self.model.unet.enable_gradient_checkpointing()
@@ -147,9 +150,19 @@ class FrozenPainter:
 
     def latent_shape(self, pixels: Tensor) -> tuple[int, int, int]:
         """(C, h, w) of the latents of pictures [B, 3, H, W]."""
-        config = self.model.vae.config
-        factor = 2 ** (len(config["block_out_channels"]) - 1)
-        return int(config["latent_channels"]), pixels.shape[2] // factor, pixels.shape[3] // factor
+        channels, factor = int(self.model.vae.config["latent_channels"]), latent_factor(self.model.vae)
+        return channels, pixels.shape[2] // factor, pixels.shape[3] // factor
+
+
+def _require_own_size(model: PaintModel, size: int) -> None:
+    """Things of other sizes and places are learned than are painted later, and nothing else tells.
+
+    The storybook is drawn at any size; of users' pictures the size is their own choice.
+    """
+    cells = model.unet.config["sample_size"]
+    if isinstance(cells, int) and cells * latent_factor(model.vae) != size:
+        raise ConfigError(f"data.size is {size}, and the painter of model.init paints pictures of "
+                          f"{cells * latent_factor(model.vae)} px; make them equal")  # fmt: skip
 
 
 def _settings(asked: DiffusionSettings, trained: Mapping[str, Any]) -> DiffusionSettings:

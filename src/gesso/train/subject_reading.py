@@ -2,8 +2,8 @@
 
 The painter reads one subject for all its rows (`gesso.diffusion.subject_reading`); the numbers are the same.
 
-Letters: B rows, H heads, P positions, L text tokens, T picture tokens, D width of states, d channels of a
-head, h x w the size of a latent.
+Letters: B rows, H heads, P positions, S those inside the largest mask, L text tokens, T picture tokens,
+D width of states, d channels of a head, h x w the size of a latent.
 """
 
 from collections.abc import Mapping
@@ -51,6 +51,7 @@ class RowMemory:
         adapter: SubjectAdapter,
     ) -> None:
         self._layers, self._masks, self._weights, self._adapter = layers, masks, weights, adapter
+        self._inside: dict[tuple[int, int], tuple[Tensor, Tensor]] = {}
 
     def beside(
         self, attn: Attention, query: Tensor, keys: Tensor, values: Tensor, shape: tuple[int, int]
@@ -60,10 +61,13 @@ class RowMemory:
         if layer is None:
             return None
         own_keys, own_values, own_shape = self._layers[attn]
-        kept_keys, kept_values = layer(attn, own_keys, own_values)
-        scores = (query @ kept_keys.transpose(2, 3)) * attn.scale  # [B, H, P, P]
-        inside = _inside(self._masks, own_shape)[:, None, None]  # [B, 1, 1, P]
-        read = scores.masked_fill(~inside, -torch.inf).softmax(dim=-1) @ kept_values
+        if own_shape not in self._inside:
+            self._inside[own_shape] = _gathering(_inside(self._masks, own_shape))
+        positions, filled = self._inside[own_shape]
+        # [B, H, P, d] -> [B, H, S, d]: a subject covers a small part of its picture
+        kept_keys, kept_values = layer(attn, _at(own_keys, positions), _at(own_values, positions))
+        scores = (query @ kept_keys.transpose(2, 3)) * attn.scale  # [B, H, P, S]
+        read = scores.masked_fill(~filled[:, None, None], -torch.inf).softmax(dim=-1) @ kept_values
         added: Tensor = read * layer.scale_learnable * stretch(self._weights, shape).to(read)
         return added
 
@@ -112,3 +116,16 @@ def _inside(masks: Tensor, shape: tuple[int, int]) -> Tensor:
     nearest = functional.interpolate(grids, size=shape, mode="nearest").flatten(1) > 0
     touched = functional.adaptive_max_pool2d(grids, shape).flatten(1) > 0
     return torch.where(nearest.any(dim=1, keepdim=True), nearest, touched)
+
+
+def _gathering(inside: Tensor) -> tuple[Tensor, Tensor]:
+    """Positions [B, S] of what is inside [B, P] in each row, and which of them are no filling [B, S]."""
+    counts = inside.sum(dim=1)
+    # true before false, each in order
+    positions = inside.long().argsort(dim=1, descending=True, stable=True)[:, : int(counts.max())]
+    return positions, torch.arange(positions.shape[1], device=inside.device) < counts[:, None]
+
+
+def _at(states: Tensor, positions: Tensor) -> Tensor:
+    """[B, H, P, d] at each row's positions [B, S] -> [B, H, S, d]."""
+    return states.take_along_dim(positions[:, None, :, None], dim=2)

@@ -54,6 +54,13 @@ def test_a_batch_is_the_same_every_time(make_recipe, parts):
     assert float(one.pictures.shown.mean()) == pytest.approx(1)
 
 
+def test_a_subject_may_count_everywhere(make_recipe, parts):
+    usual, loose = (make(make_recipe, parts, f"diffusion={{follows: {each}}}") for each in ("true", "false"))
+    examples = list(range(4))
+    assert usual.batch(examples, 1).places.mean() < 1
+    assert (loose.batch(examples, 1).places == 1).all()
+
+
 def test_only_the_adapter_and_the_projection_learn(make_recipe, parts):
     objective = make(make_recipe, parts, "diffusion={dropout: 0}")
     batch = objective.batch(list(range(4)), 1)
@@ -77,7 +84,7 @@ def test_what_is_trained_paints(make_recipe, parts):
     recipe = make_recipe("subject-attention", *parts, "run.steps=2")
     train(recipe, lambda: build_objective(recipe))
     final = Path(recipe.run.out) / "final"
-    assert set(json.loads((final / "moma.json").read_text())) == {"language", "painter", "opening"}
+    assert set(json.loads((final / "moma.json").read_text())) == {"language", "painter", "opening", "follows"}
     moma = load_personalizer(str(final), SubjectLoading(paint=PaintLoading(device="cpu")))
     seen = moma.look(reference(), disc_mask(), "boat")
     settings = moma.engine.settings({"steps": 2, "size": (32, 32)})

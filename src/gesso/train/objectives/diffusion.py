@@ -88,6 +88,8 @@ class DiffusionObjective:
         self.unet = begin_unet(recipe, self.texts, self.windows) or _unet(
             recipe, self.latents.shape, self.texts
         )
+        # a painter paints pictures of the size that it learned last
+        self.unet.register_to_config(sample_size=self.latents.shape[1])
         install_processor(self.unet, eager=recipe.model.attention == "eager")
         self.average = average_of(self.unet, self.settings.average)
         # the encoders learn nothing, but must be where the UNet is

@@ -107,7 +107,8 @@ class SubjectAttentionObjective:
         references = torch.cat([pixels_of(each.reference.image) for each in found])
         shape = self.painter.latent_shape(references)
         draws = [draw_noise(generators_for(int(random.integers(2**31)), len(found)), shape) for _ in range(2)]
-        everywhere = torch.from_numpy(random.random(len(found)) < UNMASKED)
+        unmasked = UNMASKED if self.painter.settings.follows else 1.0
+        everywhere = torch.from_numpy(random.random(len(found)) < unmasked)
         texts = [self._text(each) for each in found]
         pictures = self.painter.draw(found, texts, random)
         return AttentionBatch(
@@ -143,7 +144,7 @@ class SubjectAttentionObjective:
             AdapterFile(self.reader.mapping, self.projection, self.adapter.tensors()),
         )
         places: dict[str, Any] = {n: Path(place).resolve().as_posix() for n, place in self._names.items()}
-        places["opening"] = self.painter.settings.opening
+        places |= {name: getattr(self.painter.settings, name) for name in ("opening", "follows")}
         (folder / "moma.json").write_text(json.dumps(places, indent=2) + "\n", encoding="utf-8")
 
     def _predict(self, noised: Tensor, batch: AttentionBatch) -> Tensor:
