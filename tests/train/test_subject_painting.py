@@ -31,7 +31,10 @@ def test_noise_levels_are_those_the_painter_was_trained_with(
     assert painter.settings.prediction == "v_prediction"
     betas = torch.linspace(0.00085**0.5, 0.02**0.5, 1000) ** 2
     torch.testing.assert_close(painter.scheduler.alphas_cumprod, (1 - betas).cumprod(0))
-    with pytest.raises(ConfigError, match=r"diffusion\.beta_end is 0\.03.*trained with 0\.02"):
-        FrozenPainter(
-            make_recipe("ip-adapter", f"model.init={recipe.model.init}", "diffusion={beta_end: 0.03}")
-        )
+
+
+def test_what_is_predicted_follows_the_painter(make_recipe: MakeRecipe, tmp_path: Path) -> None:
+    save_folder(sd15(), tmp_path / "painter")
+    init = f"model.init={(tmp_path / 'painter').as_posix()}"
+    with pytest.raises(ConfigError, match=r"diffusion\.prediction is v_prediction.*trained with epsilon"):
+        FrozenPainter(make_recipe("ip-adapter", init, "diffusion={prediction: v_prediction}"))

@@ -22,9 +22,6 @@ __all__ = [
 ]
 
 # below this, a byte-level tokenizer has room for its 256 bytes and special tokens, but hardly a merge
-FIRST_BETA: Final = 0.00085
-"""Variance of the noise added in the first level, as in SD 1.5 and SDXL."""
-
 SMALLEST_VOCABULARY: Final = 300
 
 
@@ -198,15 +195,8 @@ class DiffusionSettings:
     """How a UNet learns to paint."""
 
     prediction: Literal["epsilon", "v_prediction"] = "epsilon"
-    """What it predicts: the noise, or the velocity of arXiv 2202.00512. Of a frozen painter both this and
-    `beta_end` are as it was trained, and may be left out."""
-    beta_end: float = 0.012
-    """Variance of the noise added in the last of the 1000 levels.
-
-    That of SD 1.5 and SDXL leaves a trace of the picture in the last level, from which a model learns to read
-    where things lie; painting, it then reads pure noise in the same way (arXiv 2305.08891). 0.02 leaves a
-    twentieth of that trace.
-    """
+    """What it predicts: the noise, or the velocity of arXiv 2202.00512. Of a frozen painter it is as that was
+    trained, and may be left out."""
     snr_gamma: float = 5.0
     """Noise levels weigh min(SNR, gamma) in the error of the clean latent (min-SNR, arXiv 2303.09556).
 
@@ -239,9 +229,6 @@ class DiffusionSettings:
         for name in ("regions", "placed", "dropout"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"diffusion.{name} is {getattr(self, name)}; it must be in [0, 1]")
-        if not FIRST_BETA < self.beta_end < 1:
-            raise ConfigError(f"diffusion.beta_end is {self.beta_end}; it must be above {FIRST_BETA}, that "
-                              "of the first level, and below 1")  # fmt: skip
         if not 0 <= self.average < 1:
             raise ConfigError(f"diffusion.average is {self.average}; it must be in [0, 1)")
 

@@ -4,7 +4,7 @@ Letters: B examples, C channels of the latent, h x w its size, E text encoders, 
 text states, W that of the pooled state.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -72,7 +72,7 @@ class FrozenPainter:
         if recipe.run.checkpointing:
             self.model.unet.enable_gradient_checkpointing()
         trained = {key: self.model.scheduler.get(key, value) for key, value in TRAINED.items()}
-        self.settings = _settings(recipe.diffusion or DiffusionSettings(), trained)
+        self.settings = _settings(recipe.diffusion or DiffusionSettings(), trained["prediction_type"])
         self.scheduler = DDPMScheduler(**trained)
         self.noise = NoiseModel(self.model.unet, (size, size), torch.float32)
         self.module = nn.ModuleList([self.model.unet, self.model.vae, *self.model.text.encoders])
@@ -165,13 +165,9 @@ def _require_own_size(model: PaintModel, size: int) -> None:
                           f"{cells * latent_factor(model.vae)} px; make them equal")  # fmt: skip
 
 
-def _settings(asked: DiffusionSettings, trained: Mapping[str, Any]) -> DiffusionSettings:
-    """The settings with the painter's own noise levels, which the weights of the levels follow."""
-    own = {"prediction": trained["prediction_type"], "beta_end": trained["beta_end"]}
-    usual = DiffusionSettings()
-    for name, value in own.items():
-        given = getattr(asked, name)
-        if given not in (value, getattr(usual, name)):
-            raise ConfigError(f"diffusion.{name} is {given}, and the painter was trained with {value}; "
-                              "leave it out")  # fmt: skip
-    return replace(asked, **own)
+def _settings(asked: DiffusionSettings, prediction: str) -> DiffusionSettings:
+    """The settings with what the painter predicts, which the weights of the noise levels follow."""
+    if asked.prediction not in (prediction, DiffusionSettings().prediction):
+        raise ConfigError(f"diffusion.prediction is {asked.prediction}, and the painter was trained with "
+                          f"{prediction}; leave it out")  # fmt: skip
+    return replace(asked, prediction=prediction)  # type: ignore[arg-type]

@@ -96,8 +96,7 @@ class DiffusionObjective:
         self.module: nn.Module = nn.ModuleDict(
             {"unet": self.unet, "average": self.average, "texts": self.texts.requires_grad_(False)}
         )
-        asked = {"prediction_type": self.settings.prediction, "beta_end": self.settings.beta_end}
-        self.scheduler = DDPMScheduler(**{**TRAINED, **asked})
+        self.scheduler = DDPMScheduler(**{**TRAINED, "prediction_type": self.settings.prediction})
         self._noise = NoiseModel(self.unet, (self.data.size, self.data.size), torch.float32)
 
     @property
