@@ -15,7 +15,7 @@ from train.conftest import MakeRecipe
 def test_storybook_pictures_are_of_the_size_that_is_painted(make_recipe: MakeRecipe, tmp_path: Path) -> None:
     save_folder(sd15(), tmp_path / "painter")
     init = f"model.init={(tmp_path / 'painter').as_posix()}"
-    with pytest.raises(ConfigError, match=r"data\.size is 64, and the painter .* pictures of 32 px; make them"):
+    with pytest.raises(ConfigError, match=r"data\.size is 64, and the painter .* pictures of 32 px"):
         FrozenPainter(make_recipe("ip-adapter", init, "data.size=64"))
     own = ("data.source=subjects", "data.path=mine.jsonl", "data.size=64")
     assert FrozenPainter(make_recipe("ip-adapter", init, *own)).latent_shape(torch.zeros(1, 3, 64, 64))

@@ -120,8 +120,8 @@ class DataSettings:
     rare: float = 0.0
     """Share of storybook things that are of kinds no scene is sampled with, such as the moon (painters)."""
     offsets: bool = True
-    """Whether storybook things may stand a little beside the places that words tell (painters). A painter told
-    by words alone takes the possible places of one thing for several things."""
+    """Whether storybook things may stand a little beside the places that words tell (painters). A painter
+    told by words alone takes the possible places of one thing for several things."""
     read: bool = False
     """Whether every sign is asked about, before other questions."""
     size: int = 96
@@ -214,9 +214,9 @@ class DiffusionSettings:
     opening: bool = True
     """Whether prompts about a subject begin "photo of a <noun>.", as those of the published MoMA do."""
     follows: bool = True
-    """Whether a subject counts where the painter attends to its noun, as in the published MoMA, or in all of the
-    picture (subject-attention objective). While training, its true mask stands for that attention; of a small
-    painter that lies around the noun's thing as much as on it, and the mask promises too much."""
+    """Whether a subject counts where the painter attends to its noun, as in the published MoMA, or in all of
+    the picture (subject-attention objective). While training, its true mask stands for that attention. A
+    small painter attends beside the thing as well, so that the mask promises more than painting keeps."""
     window: int = 77
     """Ids of one window of text. A small world needs fewer than CLIP's 77; the model's tokenizers tell it."""
     average: float = 0.999

@@ -198,7 +198,7 @@ def _joined(
     engine: PaintEngine, tensors: dict[str, torch.Tensor], eyes: Eyes, name: str, weights: str,
     habits: dict[str, bool] | None,
 ) -> Personalizer:  # fmt: skip
-    """An adapter with its painter; `habits` are those of a MoMA, None for an IP-Adapter, which has neither."""
+    """An adapter with its painter; `habits` are those of a MoMA, None for an IP-Adapter, without any."""
     painter = engine.painter
     if uses_pooled(painter.model.unet) and any(key.endswith("scale_learnable") for key in tensors):
         raise UnsupportedError(
