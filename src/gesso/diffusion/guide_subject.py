@@ -32,7 +32,7 @@ class Cast:
         adapter: to the painter's UNet.
         subjects: at least one.
         follows: whether a subject counts where its noun's attention lay in the step before (MoMA), or in all
-            of its region (IP-Adapter).
+            of its region (IP-Adapter, mini-moma).
     """
 
     adapter: SubjectAdapter

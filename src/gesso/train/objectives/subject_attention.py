@@ -93,7 +93,9 @@ class SubjectAttentionObjective:
     @property
     def parts(self) -> Mapping[str, nn.Module]:
         """What learns."""
-        return {"attention": self.adapter, "projection": self.projection}
+        # a list: the matrices of stacks of layers are what Muon takes
+        layers = nn.ModuleList(self.adapter.layers.values())
+        return {"attention": layers, "projection": self.projection}
 
     @property
     def examples(self) -> int:
