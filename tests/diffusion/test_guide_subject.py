@@ -82,19 +82,37 @@ def test_a_subject_counts_in_its_region_only(model):
     assert not guide._weights(0, (16, 24))[0, :, 8:].any()
 
 
-def test_references_are_not_read_at_the_beginning(model):
-    noise_of, adapter = model
+def with_features(noise_of):
     layers = {
         attn: (torch.ones(1, attn.heads, 3, attn.to_k.out_features // attn.heads),) * 2
         for name, attn in attention_layers(noise_of.unet).items()
         if name.endswith("attn1")
     }
+    return Subject("boat", subject().subject.tokens, SubjectFeatures(layers))
+
+
+@pytest.mark.parametrize("follows", [True, False])
+def test_without_following_the_negative_branch_does_not_look_at_the_reference(model, follows):
+    noise_of, adapter = model
+    predicted = []
+    for who in (subject().subject, with_features(noise_of)):
+        named = NamedSubject(who, torch.tensor([2]))
+        text = PromptText((region(1),), region(2))
+        guide = SubjectGuide(noise_of, text, [named], adapter, 2, follows=follows)
+        with torch.no_grad():
+            predicted.append(guide.predict(noise().repeat(2, 1, 1, 1), STEP))
+    bare, whole = predicted
+    assert not torch.allclose(bare.positive, whole.positive)
+    assert torch.allclose(bare.negative, whole.negative) is not follows
+
+
+def test_references_are_not_read_at_the_beginning(model):
+    noise_of, adapter = model
     bare = subject().subject
-    with_features = Subject("boat", bare.tokens, SubjectFeatures(layers))
     text = PromptText((region(1),), region(2))
     found = {}
     for timestep in (960, 940):
-        for name, who in (("bare", bare), ("whole", with_features)):
+        for name, who in (("bare", bare), ("whole", with_features(noise_of))):
             guide = SubjectGuide(noise_of, text, [NamedSubject(who, torch.tensor([2]))], adapter, 1)
             with torch.no_grad():
                 found[timestep, name] = guide.predict(noise(), Step(0, 3, torch.tensor(timestep))).positive

@@ -216,7 +216,8 @@ class DiffusionSettings:
     follows: bool = True
     """Whether a subject counts where the painter attends to its noun, as in the published MoMA, or in all of
     the picture (subject-attention objective). While training, its true mask stands for that attention. A
-    small painter attends beside the thing as well, so that the mask promises more than painting keeps."""
+    small painter attends beside the thing as well, so that the mask promises more than painting keeps. If in
+    all of the picture, examples without text are without the reference as well."""
     window: int = 77
     """Ids of one window of text. A small world needs fewer than CLIP's 77; the model's tokenizers tell it."""
     average: float = 0.999

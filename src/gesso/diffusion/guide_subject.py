@@ -32,7 +32,8 @@ class Cast:
         adapter: to the painter's UNet.
         subjects: at least one.
         follows: whether a subject counts where its noun's attention lay in the step before (MoMA), or in all
-            of its region (IP-Adapter, mini-moma).
+            of its region (IP-Adapter, mini-moma). If in all of it, the negative branch does not look at the
+            reference, so that guidance carries what it shows further, as it does what words say.
     """
 
     adapter: SubjectAdapter
@@ -78,6 +79,7 @@ class SubjectGuide:
         self._subjects = subjects
         self._adapter = adapter
         self._follows = follows
+        self._batch = batch
         regions = everywhere(text.regions) if joined else list(text.regions)
         branches = [(regions, 1)] if text.negative is None else [([text.negative], 0), (regions, 1)]
         self._readings = []
@@ -123,12 +125,17 @@ class SubjectGuide:
         return Prediction(predicted[-1], predicted[0] if branches == 2 else None)
 
     def _memory(self, weights: Sequence[Tensor | None]) -> ReferenceMemory | None:
-        """What self-attention reads of the references; rows of all branches look at the same places."""
+        """What self-attention reads of the references."""
         features = [each.subject.features for each in self._subjects]
         if not any(features):
             return None
         branches = len(self._readings)
+        # rows of all branches look at the same places
         both = [w if w is None or len(w) == 1 else w.repeat(branches, 1, 1) for w in weights]
+        if not self._follows and branches == 2:
+            looks = torch.tensor([0.0, 1.0], device=self._readings[0].preview.device)
+            looks = looks.repeat_interleave(self._batch)[:, None, None]  # [2 * B, 1, 1]
+            both = [looks if w is None else looks * w for w in both]
         strengths = [each.subject.strength for each in self._subjects]
         return ReferenceMemory(features, strengths, both, self._adapter)
 

@@ -163,7 +163,8 @@ class SubjectAttentionObjective:
         kept = (~pictures.dropped)[:, None].to(embedded)
         tokens = self.projection((embedded * kept).to(self.projection.proj.weight))  # [B, T, D]
         early = (pictures.timesteps >= EARLY)[:, None, None]
-        weights = torch.where(early, 0.0, batch.places)
+        hidden = early if painter.settings.follows else early | pictures.dropped[:, None, None]
+        weights = torch.where(hidden, 0.0, batch.places)
         memory = RowMemory(raw.layers, batch.masks, weights, self.adapter)
         reading = RowReading(texts, tokens, batch.places, self.adapter)
         return painter.noise(noised, pictures.timesteps, [reading], memory=memory)
