@@ -51,7 +51,7 @@ SOURCES: Final = {
     "autoencoder": "what makes a painter's latents",
     "text_encoder": "a painter's first text encoder",
     "text_encoder_2": "a painter's second text encoder",
-    "features": "the first stage of a model that paints subjects",
+    "features": "the first stage of a model that paints subjects, or an adapter",
 }
 USED: Final[dict[str, set[str]]] = {
     "dense": {"init"},
@@ -78,7 +78,7 @@ USED: Final[dict[str, set[str]]] = {
     "speech": {"init"},
     "subject-feature": {"language", "vision"},
     "subject-attention": {"init", "language", "features"},
-    "ip-adapter": {"init", "vision"},
+    "ip-adapter": {"init", "vision", "features"},
     "dreambooth": {"init"},
     "signs": {"init", "detail", "high"},
     "spelling": {"init", "detail", "high"},

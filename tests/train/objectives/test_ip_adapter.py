@@ -14,7 +14,7 @@ from gesso.api import load
 from gesso.core.errors import CheckpointError, ConfigError
 from gesso.diffusion.save import save_folder
 from gesso.evaluate.tasks.subject import StorybookSubject
-from gesso.models.moma.ip_adapter_file import read_ip_adapter
+from gesso.models.moma.ip_adapter_file import read_ip_adapter, write_ip_adapter
 from gesso.train.loop import train
 from gesso.train.objectives.ip_adapter import IpAdapterObjective
 from gesso.train.recipes import build_objective
@@ -96,6 +96,24 @@ def test_what_is_trained_loads_here_and_in_diffusers_and_is_evaluated(make_recip
     stranger.name = str(tmp_path / "painter")
     with pytest.raises(CheckpointError, match="holds no IP-Adapter"):
         StorybookSubject(adapter="ip-adapter").check(SimpleNamespace(name="x", engine=stranger), 1)
+
+
+def test_an_adapter_learns_on(make_recipe, parts, tmp_path):
+    before = make(make_recipe, parts)
+    before.save(tmp_path / "adapter")
+    file = f"model.features={(tmp_path / 'adapter').as_posix()}"
+    after = make(make_recipe, parts, file)
+    batch = after.batch([0, 1], 0)
+    with torch.no_grad():
+        assert after.loss(batch)[1]["error"] == pytest.approx(before.loss(batch)[1]["error"], rel=1e-3)
+    after.loss(batch)[0].backward()
+    assert all(p.grad is not None for part in after.parts.values() for p in part.parameters())
+    narrow = read_ip_adapter(tmp_path / "adapter" / "ip-adapter.safetensors")
+    (tmp_path / "narrow").mkdir()
+    narrow.projection.proj = torch.nn.Linear(8, narrow.projection.proj.out_features)
+    write_ip_adapter(tmp_path / "narrow" / "ip-adapter.safetensors", narrow)
+    with pytest.raises(ConfigError, match=r"reads embeddings of 8 numbers.*the CLIP it was trained with"):
+        make(make_recipe, parts, f"model.features={(tmp_path / 'narrow').as_posix()}")
 
 
 def test_missing_parts_are_named(make_recipe, parts):

@@ -24,6 +24,8 @@ from gesso.models.moma.ip_adapter_file import (
     IP_ADAPTER_FILE,
     IP_SETTINGS_FILE,
     IpAdapterFile,
+    find_ip_adapter,
+    read_ip_adapter,
     write_ip_adapter,
 )
 from gesso.models.moma.modules import PictureProjection
@@ -53,12 +55,27 @@ class IpAdapterObjective:
             raise ConfigError(f"model.vision {recipe.model.vision} is no folder; give that of a CLIP")
         self.eyes = PictureEncoder.from_folder(Path(recipe.model.vision))
         self._names = {"encoder": recipe.model.vision, "painter": self.painter.name}
-        self.adapter = SubjectAdapter(self.painter.model.unet, references=False)
-        self.projection = PictureProjection(self.eyes.width, self.painter.width)
+        self.projection, self.adapter = self._begun(recipe.model.features)
         frozen = nn.ModuleList([*self.painter.module, self.eyes.model])
         self.module: nn.Module = nn.ModuleDict(
             {"attention": self.adapter, "projection": self.projection, "frozen": frozen}
         )
+
+    def _begun(self, features: str | None) -> tuple[PictureProjection, SubjectAdapter]:
+        """New parts, or those of an adapter that learns on."""
+        unet = self.painter.model.unet
+        if features is None:
+            projection = PictureProjection(self.eyes.width, self.painter.width)
+            return projection, SubjectAdapter(unet, references=False)
+        file = read_ip_adapter(find_ip_adapter(Path(features)))
+        known = file.projection.proj.in_features
+        if known != self.eyes.width:
+            raise ConfigError(f"model.features {features} reads embeddings of {known} numbers, and model.vision "
+                              f"gives {self.eyes.width}; give the CLIP it was trained with")  # fmt: skip
+        attention = {name: tensor.float() for name, tensor in file.attention.items()}
+        # as they are loaded, they are for painting only
+        adapter = SubjectAdapter.of_tensors(unet, attention).requires_grad_(True)
+        return file.projection.requires_grad_(True), adapter
 
     @property
     def parts(self) -> Mapping[str, nn.Module]:
