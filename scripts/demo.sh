@@ -54,7 +54,7 @@ run gesso paint "$folder/painting.png" --out "$folder/again.png"
 run gesso repaint "$folder/painting.png" --wish "make the cat blue" --out "$folder/repainted.png"
 run gesso canvas diff "$folder/painting.png" "$folder/repainted.png"
 
-title "mini-moma paints a given subject anew, whose kind and colours it keeps, its pattern more often than not: a reference, its mask, and two new pictures"
+title "mini-moma paints a given subject anew, whose kind and colours it keeps, its pattern seldom: a reference, its mask, and two new pictures"
 run gesso storybook make --split test --count 1 --things 1 --signs 0 --size 128 --seed 4 --out "$folder/subject"
 run gesso personalize --subject cat --reference "$folder/subject/images/000000.png" --keep-mask "$folder/mask.png" \
     "At the beach there is one thing. On the left is a large cat." "In the snow there is one thing. In the middle is a medium cat." \
