@@ -55,8 +55,8 @@ class ModelSettings:
     """Folder of the second text encoder, made by a recipe with the same tokenizer; a painter without one is
     of SD 1.5's shape (diffusion)."""
     features: str | None = None
-    """Folder of the first stage, which tells how a subject will look (subject-attention), or of an adapter that
-    is to learn on (ip-adapter, too)."""
+    """Folder of the first stage, which tells how a subject will look (subject-attention), or of an adapter
+    that is to learn on (ip-adapter, too)."""
     tokenizer: str | None = None
     """Folder of the tokenizer; none trains one on the recipe's own texts (language objective only)."""
     vocabulary: int = 2048

@@ -70,8 +70,10 @@ class IpAdapterObjective:
         file = read_ip_adapter(find_ip_adapter(Path(features)))
         known = file.projection.proj.in_features
         if known != self.eyes.width:
-            raise ConfigError(f"model.features {features} reads embeddings of {known} numbers, and model.vision "
-                              f"gives {self.eyes.width}; give the CLIP it was trained with")  # fmt: skip
+            raise ConfigError(
+                f"model.features {features} reads embeddings of {known} numbers, and model.vision gives "
+                f"{self.eyes.width}; give the CLIP it was trained with"
+            )
         attention = {name: tensor.float() for name, tensor in file.attention.items()}
         # as they are loaded, they are for painting only
         adapter = SubjectAdapter.of_tensors(unet, attention).requires_grad_(True)
