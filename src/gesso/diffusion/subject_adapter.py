@@ -119,6 +119,11 @@ class SubjectAdapter(nn.Module):
         return {key.removeprefix("layers."): tensor for key, tensor in self.state_dict().items()}
 
     @property
+    def stack(self) -> nn.ModuleList:
+        """The layers as a list, by which Muon knows the matrices it may move."""
+        return nn.ModuleList(self.layers.values())
+
+    @property
     def references(self) -> bool:
         """Whether it reads a reference picture in self-attention."""
         return "0" in self.layers

@@ -137,7 +137,9 @@ def ip_adapter_beside(engine: PaintEngine, place: Path, encoder: str | None = No
             f"{folder} embeds pictures in {eyes.encoder.width} numbers, and {file} reads "
             f"{found.projection.proj.in_features}; give the encoder it was trained with"
         )
-    return _joined(engine, found.attention, eyes, str(file), weights_digest(file), None)
+    return _joined(
+        engine, found.attention, eyes, str(file), weights_digest(file), opening=False, follows=False
+    )
 
 
 def _loaded(place: Path, name: str, loading: SubjectLoading) -> Personalizer:
@@ -160,8 +162,8 @@ def _moma(folder: Path, name: str, loading: SubjectLoading) -> Personalizer:
     paint = replace(loading.paint, vram=painter_vram(vram))
     engine = _painter(folder, replace(loading, paint=paint), said.get("painter"))
     eyes, attention = load_moma_eyes(folder, place, engine.painter.device, vram, loading.bits)
-    habits = {habit: bool(said.get(habit, True)) for habit in ("opening", "follows")}
-    return _joined(engine, attention, eyes, name, weights_digest(folder), habits)
+    opening, follows = (bool(said.get(habit, True)) for habit in ("opening", "follows"))
+    return _joined(engine, attention, eyes, name, weights_digest(folder), opening=opening, follows=follows)
 
 
 def _ip_adapter(file: Path, loading: SubjectLoading) -> Personalizer:
@@ -196,9 +198,9 @@ def _named(file: Path, part: str) -> str | None:
 
 def _joined(
     engine: PaintEngine, tensors: dict[str, torch.Tensor], eyes: Eyes, name: str, weights: str,
-    habits: dict[str, bool] | None,
+    *, opening: bool, follows: bool,
 ) -> Personalizer:  # fmt: skip
-    """An adapter with its painter; `habits` are those of a MoMA, None for an IP-Adapter, without any."""
+    """An adapter with its painter."""
     painter = engine.painter
     if uses_pooled(painter.model.unet) and any(key.endswith("scale_learnable") for key in tensors):
         raise UnsupportedError(
@@ -209,12 +211,14 @@ def _joined(
     defaults = engine.defaults
     if defaults.size[0] < SMALL:
         defaults = replace(defaults, **GENTLE)
-    elif habits is not None:
+    elif adapter.references:
         defaults = replace(defaults, **PUBLISHED)
     defaults = replace(defaults, guidance="attention-scores")
     chosen = PaintEngine(painter, engine.info, defaults)
-    habits = habits or {"opening": False, "follows": False}
-    return Personalizer(chosen, adapter, eyes, name=name, weights=weights, side=min(defaults.size), **habits)
+    return Personalizer(
+        chosen, adapter, eyes, name=name, weights=weights, side=min(defaults.size),
+        opening=opening, follows=follows,
+    )  # fmt: skip
 
 
 def _painter(folder: Path, loading: SubjectLoading, said: str | None) -> PaintEngine:

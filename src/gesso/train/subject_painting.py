@@ -159,15 +159,16 @@ def _require_own_size(model: PaintModel, size: int) -> None:
 
     The storybook is drawn at any size; of users' pictures the size is their own choice.
     """
-    cells = model.unet.config["sample_size"]
-    if isinstance(cells, int) and cells * latent_factor(model.vae) != size:
-        raise ConfigError(f"data.size is {size}, and the painter of model.init paints pictures of "
-                          f"{cells * latent_factor(model.vae)} px; make them equal")  # fmt: skip
+    cells = model.unet.config["sample_size"]  # of a few foreign painters no number, which is let pass
+    own = cells * latent_factor(model.vae) if isinstance(cells, int) else size
+    if own != size:
+        raise ConfigError(f"data.size is {size}, and the painter of model.init paints pictures of {own} px; "
+                          "make them equal")  # fmt: skip
 
 
-def _settings(asked: DiffusionSettings, prediction: str) -> DiffusionSettings:
+def _settings(asked: DiffusionSettings, prediction: Any) -> DiffusionSettings:
     """The settings with what the painter predicts, which the weights of the noise levels follow."""
     if asked.prediction not in (prediction, DiffusionSettings().prediction):
         raise ConfigError(f"diffusion.prediction is {asked.prediction}, and the painter was trained with "
                           f"{prediction}; leave it out")  # fmt: skip
-    return replace(asked, prediction=prediction)  # type: ignore[arg-type]
+    return replace(asked, prediction=prediction)

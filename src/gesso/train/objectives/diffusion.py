@@ -23,6 +23,7 @@ from gesso.canvas.canvas import Condition
 from gesso.config.schema import DiffusionSettings, Recipe
 from gesso.core.errors import ConfigError
 from gesso.diffusion.attention import install_processor
+from gesso.diffusion.latents import latent_factor
 from gesso.diffusion.load import read_part
 from gesso.diffusion.noise import NoiseModel
 from gesso.diffusion.parts import PaintModel
@@ -80,7 +81,7 @@ class DiffusionObjective:
     def __init__(self, recipe: Recipe) -> None:
         self.settings, self.data = recipe.diffusion or DiffusionSettings(), recipe.data
         self.vae = _autoencoder(recipe)
-        pictures = PictureStore.of(recipe.data, 2 ** (len(self.vae.config["block_out_channels"]) - 1))
+        pictures = PictureStore.of(recipe.data, latent_factor(self.vae))
         self.latents = LatentStore(Path(recipe.data.cache), pictures, self.vae)
         self.texts = PainterTexts.load(recipe)
         self.windows = Windows(self.texts.tokenizer, self.settings.window)

@@ -82,9 +82,7 @@ class IpAdapterObjective:
     @property
     def parts(self) -> Mapping[str, nn.Module]:
         """What learns."""
-        # a list: the matrices of stacks of layers are what Muon takes
-        layers = nn.ModuleList(self.adapter.layers.values())
-        return {"attention": layers, "projection": self.projection}
+        return {"attention": self.adapter.stack, "projection": self.projection}
 
     @property
     def examples(self) -> int:
