@@ -58,6 +58,22 @@ def test_programs_parse_and_have_one_call_per_thing(seed: int, language: str) ->
         assert (thing.sign or "") in "".join(arguments["detailed_descriptions"])  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_programs_without_looks_tell_kinds_and_places_alone(language: str) -> None:
+    words = words_of(language)
+    for (_, told), (_, full), thing in zip(
+        _calls(canvas_program(SCENE, language, looks=False)),
+        _calls(canvas_program(SCENE, language)),
+        (None, *SCENE.reading_order),
+        strict=True,
+    ):
+        different = {name for name in full if told[name] != full[name]}
+        assert different == (set() if thing is None else {"description", "HTML_web_color_name"})
+        if thing is not None:
+            assert told["description"] == words.a(thing.kind)
+            assert told["HTML_web_color_name"] == "gray"
+
+
 def test_areas_grow_with_size() -> None:
     widths = []
     for size in ("small", "medium", "large"):

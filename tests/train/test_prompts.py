@@ -1,14 +1,17 @@
+from random import Random
+
 import pytest
 from transformers import PreTrainedTokenizerFast
 
 from gesso.canvas.canvas import WHOLE, Condition
 from gesso.canvas.parse import read_canvas
 from gesso.canvas.prompts import WindowIds, token_windows
+from gesso.config.schema import DiffusionSettings
 from gesso.core.errors import TrainingError
 from gesso.storybook.compose import canvas_program
 from gesso.storybook.scene import Scene, Thing
 from gesso.storybook.splits import scene_at
-from gesso.train.prompts import Windows, conditions
+from gesso.train.prompts import Windows, conditions, drawn_conditions
 from gesso.train.texts import clip_tokenizer
 
 FISH = Thing("fish", "red", "striped", "blue", "small", "on the left", "no offset", 2.0)
@@ -22,6 +25,35 @@ def test_regions_are_those_of_the_canvas_program() -> None:
         assert told == read_canvas(canvas_program(SCENE, language)).canvas.conditions
         assert told[0].box == WHOLE
         assert len(told) == 3
+
+
+def test_kinds_are_regions_without_looks() -> None:
+    told = conditions(SCENE, "en", "kinds")
+    looks = conditions(SCENE, "en", "regions")
+    assert [one.box for one in told] == [one.box for one in looks]
+    assert told[0] == looks[0]
+    assert [one.prefixes[-1] for one in told[1:]] == ["a tree.", "a fish."]  # the farther first
+
+
+@pytest.mark.parametrize(
+    ("settings", "things", "forms"),
+    [
+        ({"regions": 1.0}, 2, {"regions"}),
+        ({"regions": 0.0}, 2, {"description", "caption"}),
+        ({"regions": 1.0, "placed": 1.0}, 1, {"kinds"}),
+        ({"regions": 0.0, "placed": 1.0}, 1, {"placed"}),
+        ({"regions": 0.0, "placed": 1.0}, 2, {"kinds"}),
+        ({"regions": 0.5, "placed": 0.5}, 1, {"regions", "description", "caption", "kinds", "placed"}),
+        ({"dropout": 1.0}, 2, {"nothing"}),
+    ],
+)
+def test_forms_are_drawn_in_the_shares_asked_for(
+    settings: dict[str, float], things: int, forms: set[str]
+) -> None:
+    chosen, scene = DiffusionSettings(**{"dropout": 0.0, **settings}), Scene(0, "sea", SCENE.things[:things])
+    drawn = [drawn_conditions(scene, chosen, 0.5, Random(seed)) for seed in range(60)]
+    assert {form for form, _ in drawn} == forms
+    assert len({told for _, told in drawn}) == 2 * len(forms)  # two languages, or texts of nothing
 
 
 def test_a_description_is_one_text_of_sentences() -> None:
@@ -51,7 +83,7 @@ def test_nothing_says_the_negative_text_only() -> None:
     assert conditions(SCENE, "en", "nothing", "blurred")[0].prefixes == ("blurred",)
 
 
-@pytest.mark.parametrize("form", ["regions", "description", "caption", "nothing"])
+@pytest.mark.parametrize("form", ["regions", "kinds", "description", "caption", "nothing"])
 def test_windows_of_77_are_those_of_the_painter(tokenizer: PreTrainedTokenizerFast, form: str) -> None:
     tokens = clip_tokenizer(tokenizer)
     windows = Windows(tokens, 77)

@@ -208,7 +208,8 @@ class DiffusionSettings:
     regions: float = 0.75
     """Share of pictures told by canvas regions with their own texts; the rest has one text for all."""
     placed: float = 0.0
-    """Share of pictures told by what is where, without its looks, as prompts about known subjects are."""
+    """Share of pictures told by what is where, without its looks, as prompts about known subjects are: by
+    regions, or by one text if they show one thing."""
     dropout: float = 0.1
     """Share of pictures without text, which guidance needs (arXiv 2207.12598)."""
     opening: bool = True
@@ -401,14 +402,15 @@ class Recipe:
 
     objective: Literal[
         "dense", "contrastive", "language", "vision-language", "planning", "preference",
-        "text-facts", "autoencoder", "diffusion", "judge", "distil", "speech", "signs",
+        "text-facts", "text-distil", "autoencoder", "diffusion", "judge", "distil", "speech", "signs",
         "spelling", "subject-feature", "subject-attention", "ip-adapter", "dreambooth",
     ]  # fmt: skip
     """What is learned: what patches show, which text fits a picture, texts, answers about pictures, canvas
     programs, which of two answers is better; to see as another model does, to hear which words are spoken,
-    what signs say; and for painting: which facts a text has told, pictures from latents, latents from texts,
-    what painted things are, how a given subject will look, how to paint it, and, as an IP-Adapter does, how
-    to paint what a CLIP saw; one subject of which there are many pictures."""
+    what signs say; and for painting: which facts a text has told, what two text encoders
+    tell, pictures from latents, latents from texts, what painted things are, how a given subject will look,
+    how to paint it, and, as an IP-Adapter does, how to paint what a CLIP saw; one subject of which there are
+    many pictures."""
     model: ModelSettings
     data: DataSettings
     run: RunSettings

@@ -40,19 +40,25 @@ MOOD: Final[Mapping[str, str]] = MappingProxyType(
 )
 """What programs say of every thing."""
 
+UNTOLD: Final = "gray"
+"""The colour of regions whose looks a program leaves open."""
+
 TRIES: Final = 2000  # one try in 20 stays in a test split, so this fails for no scene
 
 
-def canvas_program(scene: Scene, language: str = "en", order: Sequence[Thing] | None = None) -> str:
+def canvas_program(
+    scene: Scene, language: str = "en", order: Sequence[Thing] | None = None, *, looks: bool = True
+) -> str:
     """The canvas program of a scene in a fenced block.
 
     Things come in reading order if no other is given; planners keep that of the wish, so that there is
     nothing to sort. Names of places, areas and colours are Omost's English ones in every language;
     descriptions are in the language asked for. Patterns' second colours appear in the descriptions only.
+    Without looks, things are told by kind and place alone, as where references show how they look.
     """
     words = words_of(language)
     lines = ["```python", "canvas = Canvas()", _global_call(scene, words)]
-    lines += [_local_call(thing, words) for thing in order or scene.reading_order]
+    lines += [_local_call(thing, words, looks) for thing in order or scene.reading_order]
     return "\n".join([*lines, "```"])
 
 
@@ -66,18 +72,18 @@ def _global_call(scene: Scene, words: Words) -> str:
     return _call("set_global_description", arguments)
 
 
-def _local_call(thing: Thing, words: Words) -> str:
+def _local_call(thing: Thing, words: Words, looks: bool) -> str:
     said = {"en": 'a sign saying "{}"', "zh": "牌子写着“{}”"}[words.language]
     arguments = {
         "location": thing.location,
         "offset": thing.offset,
         "area": AREA_OF_SIZE[thing.size],
         "distance_to_viewer": thing.distance,
-        "description": words.phrase(thing),
+        "description": words.phrase(thing) if looks else words.a(thing.kind),
         "detailed_descriptions": [said.format(thing.sign)] if thing.sign else [],
         "tags": words.kinds[thing.kind],
         **MOOD,
-        "HTML_web_color_name": thing.colour,
+        "HTML_web_color_name": thing.colour if looks else UNTOLD,
     }
     return _call("add_local_description", arguments)
 

@@ -71,6 +71,7 @@ USED: Final[dict[str, set[str]]] = {
     "planning": {"init"},
     "preference": {"init"},
     "text-facts": {"tokenizer"},
+    "text-distil": {"init", "text_encoder"},
     "autoencoder": {"init"},
     "diffusion": {"init", "autoencoder", "text_encoder", "text_encoder_2"},
     "judge": set(),
@@ -100,7 +101,7 @@ PAINTERS: Final = ("autoencoder", "diffusion")
 """Objectives that may learn from kinds no scene is sampled with, which others would not tell apart, and from
 things that all stand right at their locations."""
 
-DIFFUSING: Final = ("subject-attention", "ip-adapter", "dreambooth")
+DIFFUSING: Final = ("text-distil", "subject-attention", "ip-adapter", "dreambooth")
 """Further objectives that read the settings of diffusion."""
 
 HEARD: Final = ("storybook-speech", "records")
@@ -201,10 +202,13 @@ def _painting(recipe: Recipe) -> Objective:
     from gesso.train.objectives.diffusion import DiffusionObjective
     from gesso.train.objectives.ip_adapter import IpAdapterObjective
     from gesso.train.objectives.subject_attention import SubjectAttentionObjective
+    from gesso.train.objectives.text_distil import TextDistilObjective
 
     match recipe.objective:
         case "autoencoder":
             return AutoencoderObjective(recipe)
+        case "text-distil":
+            return TextDistilObjective(recipe)
         case "subject-attention":
             return SubjectAttentionObjective(recipe)
         case "ip-adapter":

@@ -1,7 +1,7 @@
 """Several given subjects in the regions of one canvas: is each in its own region, and in no other?"""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from hashlib import blake2b
 from itertools import count as numbers
@@ -25,7 +25,7 @@ from gesso.storybook.judging import crop
 from gesso.storybook.subjects import SubjectGroup, subject_group
 from gesso.storybook.words import words_of
 
-__all__ = ["ADAPTERS", "PersonalizesCanvases", "StorybookSubjects", "SubjectsSample", "kinds_canvas"]
+__all__ = ["ADAPTERS", "PersonalizesCanvases", "StorybookSubjects", "SubjectsSample"]
 
 ADAPTERS: Final = ("moma", "words", "full-words")
 """What tells the painter who stands where: references; the same canvas's words without them, which tell the
@@ -33,7 +33,6 @@ kinds alone; or words that tell colours and patterns, too."""
 
 FULL: Final = "full-words"
 TOGETHER: Final = 4
-UNTOLD: Final = "gray"
 
 
 @runtime_checkable
@@ -143,24 +142,13 @@ class StorybookSubjects:
 
     def _sample(self, seed: int, number: int) -> SubjectsSample:
         group = subject_group(self.split, seed, number)
-        told = canvas_program(group.target)
+        told = canvas_program(group.target, looks=self.adapter == FULL)
         canvas = read_canvas(told).canvas
-        if self.adapter != FULL:
-            canvas = kinds_canvas(group, canvas)
-            told = canvas.to_source()
         # not of the adapter: its choices are compared picture by picture
         noise = blake2b(f"{self.name}/{seed}/{number}".encode(), digest_size=6).digest()
         target = "; ".join(str(Verdict.of(thing)) for thing in group.subjects)
         kind = f"{len(group.subjects)} subjects"
         return SubjectsSample(str(number), kind, told, target, group, canvas, int.from_bytes(noise, "big"))
-
-
-def kinds_canvas(group: SubjectGroup, canvas: Canvas) -> Canvas:
-    """The canvas of a group's target, with nothing in it of how the subjects look but their kinds."""
-    words = words_of("en")
-    pairs = zip(canvas.regions, group.subjects, strict=True)
-    regions = [replace(region, description=words.a(thing.kind), colour=UNTOLD) for region, thing in pairs]
-    return replace(canvas, regions=tuple(regions))
 
 
 @lru_cache(maxsize=1)

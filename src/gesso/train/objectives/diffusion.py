@@ -35,7 +35,7 @@ from gesso.train.objectives.sizes import arguments_of
 from gesso.train.painter_start import attention_layers, begin_unet
 from gesso.train.painter_texts import PainterTexts
 from gesso.train.pictures import BACKGROUND, PictureStore
-from gesso.train.prompts import NEGATIVES, Form, Windows, conditions
+from gesso.train.prompts import Form, Windows, drawn_conditions
 from gesso.train.regions import BatchReading
 
 __all__ = ["DiffusionBatch", "DiffusionObjective", "min_snr_weights", "timestep_sample"]
@@ -43,6 +43,7 @@ __all__ = ["DiffusionBatch", "DiffusionObjective", "min_snr_weights", "timestep_
 STEPS: Final = int(TRAINED["num_train_timesteps"])
 PROJECTED: Final[Mapping[str, bool]] = {
     "regions": False,
+    "kinds": False,
     "description": True,
     "caption": True,
     "placed": True,
@@ -181,17 +182,8 @@ class DiffusionObjective:
 
     def _told(self, index: int, number: int) -> tuple[Form, tuple[Condition, ...]]:
         """How a picture is told this time."""
-        rng = Random(f"{self.data.seed}/{number}/{index}")
-        language = "zh" if rng.random() < self.data.chinese else "en"
-        form: Form = "regions" if rng.random() < self.settings.regions else "description"
-        if form == "description" and rng.random() < 0.5:
-            form = "caption"
-        # drawn only where it is asked for, so that recipes without it keep their draws
-        if self.settings.placed and rng.random() < self.settings.placed:
-            form = "placed"
-        if rng.random() < self.settings.dropout:
-            form = "nothing"
-        return form, conditions(self.latents.pictures.scene(index), language, form, rng.choice(NEGATIVES))
+        scene, rng = self.latents.pictures.scene(index), Random(f"{self.data.seed}/{number}/{index}")
+        return drawn_conditions(scene, self.settings, self.data.chinese, rng)
 
     def _cell_weights(self, examples: list[int]) -> Tensor:
         """[B, 1, h, w] of each cell, more where it shows a thing, 1 on average."""
