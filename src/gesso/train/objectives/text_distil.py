@@ -78,7 +78,7 @@ class TextDistilObjective:
     def show(self, example: int) -> str:
         """A window, and what is learned of it."""
         form, ids = self._row(example, 0)
-        text = self.tokenizer.decode(ids[1 : ids.index(self.tokenizer.eos_token_id)])
+        text = str(self.tokenizer.decode(ids[1 : ids.index(self.tokenizer.eos_token_id)]))
         return (f"window of scene {example}, told by {form}: {escape(text)}\n"
                 f"[green]what a UNet reads of its {len(ids)} tokens[/green]")  # fmt: skip
 
