@@ -407,10 +407,10 @@ class Recipe:
     ]  # fmt: skip
     """What is learned: what patches show, which text fits a picture, texts, answers about pictures, canvas
     programs, which of two answers is better; to see as another model does, to hear which words are spoken,
-    what signs say; and for painting: which facts a text has told, what two text encoders
-    tell, pictures from latents, latents from texts, what painted things are, how a given subject will look,
-    how to paint it, and, as an IP-Adapter does, how to paint what a CLIP saw; one subject of which there are
-    many pictures."""
+    what signs say; and for painting: which facts a text has told, what two text encoders tell,
+    pictures from latents, latents from texts, what painted things are, how a given subject will look, how to
+    paint it, and, as an IP-Adapter does, how to paint what a CLIP saw; one subject of which there are many
+    pictures."""
     model: ModelSettings
     data: DataSettings
     run: RunSettings

@@ -23,7 +23,7 @@ from gesso.storybook.splits import scene_at
 from gesso.train.painter_texts import PainterTexts
 from gesso.train.prompts import Form, Windows, conditions
 
-__all__ = ["attention_layers", "begin_unet"]
+__all__ = ["attention_layers", "begin_unet", "read_start"]
 
 SCENES = 400
 """Whose texts tell how the new encoder's states follow from the old ones'."""
@@ -39,13 +39,10 @@ def begin_unet(recipe: Recipe, texts: PainterTexts, windows: Windows) -> UNet2DC
     """
     if recipe.model.init is None:
         return None
-    folder = Path(recipe.model.init)
-    if not (folder / "unet").is_dir():
-        raise ConfigError(f"model.init {folder} has no folder unet; give what mini/sdxl wrote")
     if "unet" in recipe.model.shape:
-        raise ConfigError(f"model.shape.unet is for a new UNet, and model.init {folder} has one; "
+        raise ConfigError(f"model.shape.unet is for a new UNet, and model.init {recipe.model.init} has one; "
                           "leave one of them out")  # fmt: skip
-    model = read_folder(folder)
+    model = read_start(recipe.model.init)
     if model.text.encoders[1:] and texts.second is None:
         return _of_one_encoder(model, recipe, texts, windows)
     width = model.unet.config["cross_attention_dim"]
@@ -53,6 +50,17 @@ def begin_unet(recipe: Recipe, texts: PainterTexts, windows: Windows) -> UNet2DC
         raise ConfigError(f"the UNet of model.init reads texts of width {width}, and the recipe's text "
                           f"encoders give {texts.width}; give those it was trained with")  # fmt: skip
     return model.unet
+
+
+def read_start(init: str) -> PaintModel:
+    """The painter of `model.init`.
+
+    Raises:
+        ConfigError: it is no painter's folder.
+    """
+    if not (Path(init) / "unet").is_dir():
+        raise ConfigError(f"model.init {init} has no folder unet; give what mini/sdxl wrote")
+    return read_folder(Path(init))
 
 
 def attention_layers(unet: UNet2DConditionModel) -> nn.ModuleList:
@@ -65,7 +73,7 @@ def _of_one_encoder(
     model: PaintModel, recipe: Recipe, texts: PainterTexts, windows: Windows
 ) -> UNet2DConditionModel:
     """A UNet of SD 1.5's shape that begins with what an SDXL-shaped one knows."""
-    old = PainterTexts(model.text.tokenizers[0], *model.text.encoders)  # type: ignore[arg-type]
+    old = PainterTexts.of(model)
     ids, counts = _told(recipe, windows)
     raw = torch.zeros(len(counts), dtype=torch.bool)
     known, pooled = old(ids, counts, raw)

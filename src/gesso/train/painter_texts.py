@@ -22,6 +22,7 @@ from gesso.config.schema import Recipe
 from gesso.core.digests import SHARED
 from gesso.core.errors import ConfigError
 from gesso.diffusion.encode import PromptEncoder, TextModel
+from gesso.diffusion.parts import PaintModel
 from gesso.train.objectives.sizes import sizes_of
 
 __all__ = ["PainterTexts"]
@@ -70,6 +71,11 @@ class PainterTexts(nn.Module):
             CLIPTextModel.from_pretrained(folders[0], dtype=torch.float32),
             CLIPTextModelWithProjection.from_pretrained(folders[1], dtype=torch.float32),
         )
+
+    @classmethod
+    def of(cls, painter: PaintModel) -> Self:
+        """Those of a painter with two."""
+        return cls(painter.text.tokenizers[0], *painter.text.encoders)  # type: ignore[arg-type]
 
     @property
     def width(self) -> int:

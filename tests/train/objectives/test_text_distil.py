@@ -36,7 +36,7 @@ def start(make_recipe: MakeRecipe, folder: Path, *overrides: str) -> TextDistilO
 def keys_values(folder: Path, ids: Tensor) -> list[Tensor]:
     """What each layer of a painter of two encoders reads of windows, [W, T, n]."""
     model = read_folder(folder)
-    texts = PainterTexts(model.text.tokenizers[0], *model.text.encoders)
+    texts = PainterTexts.of(model)
     alone = torch.ones(len(ids), dtype=torch.long)
     states, _ = texts(ids, alone, alone.bool())
     layers = [layer for name, layer in model.unet.named_modules() if name.endswith("attn2")]
@@ -85,7 +85,7 @@ def test_a_window_is_shown_with_how_it_is_told(make_recipe: MakeRecipe, begun: P
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("model.init={folder}/parts", "is no painter's folder"),
+        ("model.init={folder}/parts", "has no folder unet"),
         ("model.init={folder}/sd", "has one text encoder; give one of SDXL's shape"),
         ("model.text_encoder=runs/missing", "is no folder"),
         ("diffusion.window=90", "do not fit a text encoder of 77 positions"),

@@ -19,9 +19,9 @@ from torch import Tensor, nn
 
 from gesso.config.schema import DiffusionSettings, Recipe
 from gesso.core.errors import ConfigError
-from gesso.diffusion.load import read_folder
 from gesso.diffusion.parts import PaintModel
 from gesso.storybook.splits import scene_at
+from gesso.train.painter_start import read_start
 from gesso.train.painter_texts import PainterTexts
 from gesso.train.prompts import Form, Windows, drawn_conditions
 
@@ -43,7 +43,7 @@ class TextDistilObjective:
         painter, texts = _painter(recipe), PainterTexts.load(recipe)
         self.encoder, self.tokenizer = texts.first, texts.tokenizer
         self.encoder.set_attn_implementation(recipe.model.attention)
-        known = PainterTexts(painter.text.tokenizers[0], *painter.text.encoders)  # type: ignore[arg-type]
+        known = PainterTexts.of(painter)
         if known.tokenizer.get_vocab() != self.tokenizer.get_vocab():
             raise ConfigError("model.text_encoder and the painter of model.init cut texts differently; "
                               "give an encoder with the painter's tokenizer")  # fmt: skip
@@ -98,10 +98,11 @@ class TextDistilObjective:
     def _begin(self, unet: nn.Module) -> tuple["_Reading", nn.Linear]:
         """What is read of old states, for good; and the map from new states to that, to begin with."""
         ids = torch.tensor([self._row(index, 0)[1] for index in range(SCENES)])
-        read = _Reading(unet, self._old(ids).flatten(0, 1))
+        known = self._old(ids).flatten(0, 1)  # [N, D1 + D2]
+        read = _Reading(unet, known)
         found = self.encoder(ids).last_hidden_state.flatten(0, 1)  # [N, D]
         found = torch.cat([found, torch.ones(len(found), 1)], dim=1)
-        follows = torch.linalg.lstsq(found, read(self._old(ids)).flatten(0, 1)).solution  # [D + 1, R]
+        follows = torch.linalg.lstsq(found, read(known)).solution  # [D + 1, R]
         head = nn.Linear(found.shape[1] - 1, follows.shape[1])
         head.weight.copy_(follows[:-1].T)
         head.bias.copy_(follows[-1])
@@ -118,14 +119,11 @@ class TextDistilObjective:
 
 def _painter(recipe: Recipe) -> PaintModel:
     """The painter with two text encoders in `model.init`."""
-    folder = recipe.model.init
-    if folder is None or not (Path(folder) / "unet").is_dir():
-        raise ConfigError(f"model.init {folder} is no painter's folder; give what mini/sdxl wrote")
-    painter = read_folder(Path(folder))
+    if recipe.model.init is None:
+        raise ConfigError("model.init is missing; give the painter that mini/sdxl wrote")
+    painter = read_start(recipe.model.init)
     if len(painter.text.encoders) == 1:
-        raise ConfigError(
-            f"the painter of model.init {folder} has one text encoder; give one of SDXL's shape"
-        )
+        raise ConfigError(f"model.init {recipe.model.init} has one text encoder; give one of SDXL's shape")
     return painter
 
 
